@@ -1,0 +1,51 @@
+# Two commands need nothing but Python 3.11+ and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench schema lock clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+# The interpreter is checked first, so that an old one gets a sentence and not a traceback.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Penstock needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked dependencies into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)  ## index the Python documentation through two workers on embedded servers
+	@$(BIN)/python -m examples.demo
+
+test: $(STAMP)  ## every test, on real servers that the suite starts
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)  ## lint, strict types, import rules, generated files up to date; never writes
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m jobs.schema --check docs/schema
+	@$(BIN)/python -m settings.table --check README.md
+
+fix: $(STAMP)  ## what `check` complains of and a machine can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/python -m jobs.schema --write docs/schema
+	@$(BIN)/python -m settings.table --write README.md
+
+bench: $(STAMP)  ## the table of figures, each beside its reference in one run
+	@$(BIN)/python -m benchmarks
+
+lock: $(STAMP)  ## write requirements.lock anew from pyproject.toml (needs `uv` on PATH)
+	@uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
+		--extra embedded --group dev --no-header --upgrade -q -o requirements.lock
+
+clean:  ## remove the environment and the caches inside this folder
+	@rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
