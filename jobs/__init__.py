@@ -1,1 +1,59 @@
+"""The contract between services that change documents and the worker that indexes them.
 
+What a service enqueues and what it reads back. This folder is also built as the wheel
+``penstock-client`` and imported as ``penstock_client``: relative imports only, and nothing needed but
+pydantic and redis.
+"""
+
+from .client import IndexQueue
+from .envelope import deserialize, serialize
+from .errors import (
+    InvalidJob,
+    JobFailed,
+    JobNotFound,
+    PenstockError,
+    QueueUnavailable,
+    ReportTimeout,
+    UnreadableJob,
+)
+from .handle import Duplicate, Enqueued, JobHandle, JobStatus
+from .models import (
+    BulkWrite,
+    DeleteDocument,
+    DocumentAction,
+    IndexDocument,
+    LoadDocuments,
+    Payload,
+    ReindexAlias,
+    UpdateDocument,
+)
+from .outcomes import Outcome
+from .report import Rejection, Report
+
+__all__ = [
+    "BulkWrite",
+    "DeleteDocument",
+    "DocumentAction",
+    "Duplicate",
+    "Enqueued",
+    "IndexDocument",
+    "IndexQueue",
+    "InvalidJob",
+    "JobFailed",
+    "JobHandle",
+    "JobNotFound",
+    "JobStatus",
+    "LoadDocuments",
+    "Outcome",
+    "Payload",
+    "PenstockError",
+    "QueueUnavailable",
+    "ReindexAlias",
+    "Rejection",
+    "Report",
+    "ReportTimeout",
+    "UnreadableJob",
+    "UpdateDocument",
+    "deserialize",
+    "serialize",
+]

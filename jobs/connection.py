@@ -1,0 +1,37 @@
+"""A Redis client for producers that survives what Redis does in real life.
+
+Every command is repeated a few times after a cut connection, a timeout or a refused connect: all that
+a producer sends may be repeated safely. A plain OSError is among them, since that is what a refused
+connect raises beneath redis-py. Without a socket timeout a paused Redis would hang the caller for good.
+"""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import FullJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+TIMEOUT_SECONDS = 5.0
+_RETRIES = 5
+REPEATABLE: tuple[type[Exception], ...] = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+def connect(url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Redis:
+    """A client for `url` (redis://, rediss:// or unix://; percent-encoded passwords are decoded).
+
+    Connects at the first command. Raises ValueError where the URL has another scheme.
+    """
+    # `retry_on_error` adds its types to those that the retry object knows.
+    retry = Retry(FullJitterBackoff(cap=1.0, base=0.05), _RETRIES)
+    client: Redis = Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        socket_keepalive=True,
+        health_check_interval=30,
+        retry=retry,
+        retry_on_error=list(REPEATABLE),
+    )
+    return client

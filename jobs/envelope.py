@@ -1,0 +1,163 @@
+"""How a job and its result are written in Redis: arq's own members, as JSON. Pure.
+
+A job that our client enqueues has one line before the JSON:
+
+    P1 <number> <document key> <document key> …
+    {"f":"index","t":null,"a":[],"et":1795231312209,"k":{"index":"products","id":"42","document":{…}}}
+
+The enqueue script writes the number; the claim script reads the keys, so that Lua never decodes a
+document. A job enqueued by a plain arq pool has the JSON alone. Pickle is refused, never loaded.
+
+`serialize` and `deserialize` are what to hand to arq (`job_serializer`, `job_deserializer`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from .errors import InvalidJob, JobFailed, UnreadableJob
+from .models import BulkWrite, DeleteDocument, IndexDocument, Payload, UpdateDocument
+from .report import Report, refusal
+
+HEADER_MARK = b"P1 "
+DEFAULT_MAX_JOB_BYTES = 10 * 1024 * 1024
+
+
+class StoredJob(NamedTuple):
+    """The parts of what is stored for a job: its number (None before admission), its keys, its JSON."""
+
+    number: int | None
+    document_keys: tuple[str, ...]
+    body: bytes
+
+
+def document_key(index: str, id: str) -> str:
+    """Twelve characters that stand for one document in Redis; equal documents have equal keys."""
+    digest = blake2b(f"{index}\0{id}".encode(), digest_size=9).digest()
+    return urlsafe_b64encode(digest).decode()
+
+
+def document_keys(payload: Payload) -> tuple[str, ...]:
+    """The keys of the documents that a job writes, one for each action, in order."""
+    match payload:
+        case IndexDocument() | UpdateDocument() | DeleteDocument():
+            return (document_key(payload.index, payload.id),)
+        case BulkWrite():
+            return tuple(document_key(action.index, action.id) for action in payload.actions)
+        case _:
+            return ()
+
+
+def encode_job(payload: Payload, *, enqueued_ms: int, max_bytes: int = DEFAULT_MAX_JOB_BYTES) -> bytes:
+    """The JSON of one job. Raises InvalidJob where JSON can't hold it or it is over `max_bytes`."""
+    members: dict[str, Any] = {
+        "f": payload.job,
+        "t": None,
+        "a": [],
+        "et": enqueued_ms,
+        "k": payload.arguments(),
+    }
+    try:
+        encoded = _dumps(members).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _not_json(payload, error) from error
+    if len(encoded) > max_bytes:
+        raise InvalidJob("job", len(encoded), f"a job can have {max_bytes} bytes at the most")
+    return encoded
+
+
+def split(raw: bytes) -> StoredJob:
+    """What is stored for a job, in its parts. Raises UnreadableJob where the first line is damaged."""
+    if not raw.startswith(HEADER_MARK):
+        return StoredJob(None, (), raw)
+    header, _, body = raw.partition(b"\n")
+    try:
+        _, number, *keys = header.decode("ascii").split()
+        return StoredJob(int(number), tuple(keys), body)
+    except ValueError as error:
+        raise UnreadableJob(f"the first line is damaged: {header[:80]!r}") from error
+
+
+def serialize(members: dict[str, Any]) -> bytes:
+    """For arq's `job_serializer`: a job or a result as JSON. Results lose their arguments: see below.
+
+    arq repeats a job's arguments in its result; the document would be stored twice, so they are left
+    out there. An exception becomes a report that `deserialize` turns into an exception again.
+    """
+    if "r" in members:
+        members = members | {"a": [], "k": {}, "r": _result_to_wire(members["r"])}
+    return _dumps(members).encode()
+
+
+def deserialize(raw: bytes) -> dict[str, Any]:
+    """For arq's `job_deserializer`: the inverse of `serialize`. Raises UnreadableJob."""
+    members = loads(split(raw).body)
+    if "r" in members and members.get("s") is False:
+        members["r"] = _failure_from_wire(members["r"])
+    return members
+
+
+def loads(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`. Raises UnreadableJob, without quoting what may be private."""
+    try:
+        members = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        kind = "a pickle, which is never loaded" if body[:1] == b"\x80" else "not JSON"
+        raise UnreadableJob(f"what is stored for the job is {kind}") from error
+    if not isinstance(members, dict):
+        raise UnreadableJob(f"expected a JSON object with arq's members, got {type(members).__name__}")
+    return members
+
+
+# Made once: `json.dumps` with these options would build an encoder at every call.
+_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _result_to_wire(result: Any) -> Any:
+    match result:
+        case Report():
+            return result.to_wire()
+        case JobFailed():
+            return {"error": "failed", "report": result.report.to_wire()}
+        case asyncio.CancelledError():
+            return {"error": "cancelled"}
+        case BaseException():
+            report = refusal(type(result).__name__, str(result))
+            return {"error": "failed", "report": report.to_wire()}
+        case _:
+            return result
+
+
+def _failure_from_wire(result: Any) -> BaseException:
+    if isinstance(result, dict) and result.get("error") == "cancelled":
+        return asyncio.CancelledError()
+    if isinstance(result, dict) and "report" in result:
+        return JobFailed(Report.from_wire(result["report"]))
+    return JobFailed(refusal("unknown", str(result)))
+
+
+def _not_json(payload: Payload, error: Exception) -> InvalidJob:
+    """Names the member that JSON can't hold, found by trying them one by one."""
+    for path, value in _members(payload.arguments().items(), ""):
+        try:
+            _dumps(value).encode()
+        except (ValueError, TypeError, RecursionError):
+            return InvalidJob(path, value, "JSON can't hold it")
+    return InvalidJob("job", type(error).__name__, "JSON can't hold it")
+
+
+def _members(items: Iterable[tuple[Any, Any]], prefix: str) -> Iterable[tuple[str, Any]]:
+    """Every leaf below with its dotted path; not deeper than a path that a person would read."""
+    for name, value in items:
+        path = f"{prefix}{name}"
+        if isinstance(value, dict) and path.count(".") < 20:
+            yield from _members(value.items(), f"{path}.")
+        elif isinstance(value, list) and path.count(".") < 20:
+            yield from _members(enumerate(value), f"{path}.")
+        else:
+            yield path, value

@@ -1,0 +1,134 @@
+"""What a producer holds after an enqueue: the job's id, its status, its report.
+
+Reads arq's keys and nothing else, so a handle works for any job id, whoever enqueued it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from enum import StrEnum
+from typing import Any
+
+from redis.asyncio import Redis
+
+from . import keys
+from .envelope import deserialize, loads
+from .errors import JobFailed, JobNotFound, ReportTimeout
+from .report import Report, refusal
+
+# The first look comes almost at once, since a lone job takes milliseconds; a long wait polls rarely.
+_FIRST_POLL_SECONDS = 0.002
+_LONGEST_POLL_SECONDS = 0.1
+_POLL_GROWTH = 1.3
+
+
+class JobStatus(StrEnum):
+    """Where a job stands; the same words as arq's."""
+
+    DEFERRED = "deferred"
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETE = "complete"
+    NOT_FOUND = "not_found"
+
+
+class JobHandle:
+    """One job, by its id. Cheap: nothing is read until it is asked for."""
+
+    __slots__ = ("_queue", "_redis", "id")
+
+    def __init__(self, id: str, redis: Redis, queue: str) -> None:
+        self.id, self._redis, self._queue = id, redis, queue
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"
+
+    async def status(self) -> JobStatus:
+        """Where the job stands now."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.exists(keys.RESULT_PREFIX + self.id)
+            pipe.exists(keys.IN_PROGRESS_PREFIX + self.id)
+            pipe.zscore(self._queue, self.id)
+            pipe.exists(keys.JOB_PREFIX + self.id)
+            complete, in_progress, score, stored = await pipe.execute()
+        if complete:
+            return JobStatus.COMPLETE
+        if in_progress:
+            return JobStatus.IN_PROGRESS
+        if score is not None:
+            return JobStatus.DEFERRED if score > time.time() * 1000 else JobStatus.QUEUED
+        return JobStatus.QUEUED if stored else JobStatus.NOT_FOUND
+
+    async def report(self) -> Report | None:
+        """The report of the ended job, of a failed one too; None while it has not ended."""
+        raw = await self._redis.get(keys.RESULT_PREFIX + self.id)
+        return None if raw is None else read_report(raw)
+
+    async def result(self, timeout: float | None = None) -> Report:
+        """The report, waited for up to `timeout` seconds (None: as long as the job lives).
+
+        Raises JobFailed (with the report) where an action was rejected, JobNotFound where neither job
+        nor report exists, ReportTimeout, and CancelledError where the job was aborted.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        delay = _FIRST_POLL_SECONDS
+        while True:
+            raw = await self._redis.get(keys.RESULT_PREFIX + self.id)
+            if raw is not None:
+                return read_success(raw)
+            if deadline is not None and time.monotonic() >= deadline:
+                raise ReportTimeout(f"job {self.id} has not ended within {timeout} s ({await self.status()})")
+            if await self._vanished():
+                raise JobNotFound(f"job {self.id}: never enqueued here, or its report has expired")
+            await asyncio.sleep(delay)
+            delay = min(delay * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+
+    async def _vanished(self) -> bool:
+        """Whether neither the job nor its report is there, seen in one step."""
+        names = (keys.JOB_PREFIX + self.id, keys.RESULT_PREFIX + self.id)
+        return not await self._redis.exists(*names)
+
+
+class Enqueued(JobHandle):
+    """The job was stored and will be run."""
+
+    __slots__ = ()
+
+
+class Duplicate(JobHandle):
+    """Nothing was stored: the idempotency key belongs to the earlier job that this handle names."""
+
+    __slots__ = ()
+
+
+def read_report(raw: bytes) -> Report:
+    """The report in a stored result, failed or not. Raises UnreadableJob where it is none of ours."""
+    members = loads(raw)
+    result = members.get("r")
+    if isinstance(result, dict) and "error" in result:
+        failed = result.get("report")
+        return Report.from_wire(failed) if failed else refusal(str(result["error"]), "the job was aborted")
+    return _as_report(result, success=members.get("s") is True)
+
+
+def read_success(raw: bytes) -> Report:
+    """The report in a stored result. Raises JobFailed or CancelledError where the job did not succeed."""
+    members = deserialize(raw)
+    result = members.get("r")
+    if isinstance(result, BaseException):
+        raise result
+    report = _as_report(result, success=members.get("s") is True)
+    if report.failed:
+        raise JobFailed(report)
+    return report
+
+
+def _as_report(result: Any, *, success: bool) -> Report:
+    """A custom arq function may answer with anything: what is no report goes into its details."""
+    if not success:
+        return refusal("unknown", str(result))
+    try:
+        return Report.from_wire(result)
+    except (TypeError, ValueError, AttributeError):
+        return Report(details={"result": result})

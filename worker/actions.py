@@ -1,0 +1,109 @@
+"""Payload to actions: the document operations of one job. Pure; knows no batch, no network, no Redis.
+
+An action carries its document as serialised bytes, so that its size is exact and it is encoded once,
+however often it is sent. Its version comes from its number: see docs/non-obvious.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from jobs.envelope import document_key
+from jobs.models import BulkWrite, DeleteDocument, DocumentAction, IndexDocument, UpdateDocument
+
+# Room for the versions that Elasticsearch's own updates add between two numbers.
+VERSIONS_PER_NUMBER = 1024
+# An action line with everything but names and ids in it; the exact bytes are counted when it is built.
+_ACTION_LINE_BYTES = 120
+
+
+class ActionKind(StrEnum):
+    """What an action wants done; `create` is a write that refuses to replace."""
+
+    INDEX = "index"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One document operation. `key` stands for the document, `number` orders its writes.
+
+    `body` is the document, or the members of an update; `upsert` is what to write where an update finds
+    no document. `line_bytes` is about what it adds to a request; the batch is cut by it.
+    """
+
+    kind: ActionKind
+    index: str
+    id: str
+    key: str
+    number: int
+    body: bytes | None = None
+    upsert: bytes | None = None
+    routing: str | None = None
+    pipeline: str | None = None
+    require_alias: bool = False
+    wait_until_visible: bool = False
+
+    @property
+    def version(self) -> int:
+        """The external version of a full write or a delete."""
+        return self.number * VERSIONS_PER_NUMBER
+
+    @property
+    def line_bytes(self) -> int:
+        """Bytes in a bulk request, counted so that it is never less than what is sent."""
+        names = 6 * (len(self.index) + len(self.id) + len(self.routing or "") + len(self.pipeline or ""))
+        return _ACTION_LINE_BYTES + names + max(len(self.body or b""), len(self.upsert or b""))
+
+    @property
+    def needs_look(self) -> bool:
+        """Whether it depends on what is stored now, so that the document must be looked at first."""
+        return self.kind in (ActionKind.UPDATE, ActionKind.CREATE)
+
+
+def actions_of(payload: DocumentAction | BulkWrite, number: int) -> list[Action]:
+    """The actions of one job whose first number is `number`, in order."""
+    if isinstance(payload, BulkWrite):
+        visible = payload.wait_until_visible
+        return [_action(action, number + i, visible) for i, action in enumerate(payload.actions)]
+    return [_action(payload, number, False)]
+
+
+def _action(payload: DocumentAction, number: int, visible: bool) -> Action:
+    common: dict[str, Any] = {
+        "index": payload.index,
+        "id": payload.id,
+        "key": document_key(payload.index, payload.id),
+        "number": number,
+        "routing": payload.routing,
+        "wait_until_visible": visible or payload.wait_until_visible,
+    }
+    match payload:
+        case IndexDocument():
+            return Action(
+                kind=ActionKind.CREATE if payload.create else ActionKind.INDEX,
+                body=orjson.dumps(payload.document),
+                pipeline=payload.pipeline,
+                require_alias=payload.require_alias,
+                **common,
+            )
+        case UpdateDocument():
+            upsert = payload.doc if payload.doc_as_upsert else payload.upsert
+            return Action(
+                kind=ActionKind.UPDATE,
+                body=orjson.dumps(_update_members(payload)),
+                upsert=None if upsert is None else orjson.dumps(upsert),
+                **common,
+            )
+        case DeleteDocument():
+            return Action(kind=ActionKind.DELETE, **common)
+
+
+def _update_members(payload: UpdateDocument) -> dict[str, Any]:
+    return {"doc": payload.doc} if payload.doc is not None else {"script": payload.script}

@@ -1,0 +1,27 @@
+"""How long to wait before the next try: exponential, with full jitter. Pure.
+
+Full jitter (a random share of the whole delay) spreads the retries of a fleet best: AWS Architecture
+Blog, "Exponential Backoff And Jitter".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# 2 ** 30 times any first delay is beyond every limit: a higher power would only overflow.
+_HIGHEST_POWER = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Delays in seconds: the first at most `initial`, doubling to `longest`. `random` gives [0, 1)."""
+
+    initial: float
+    longest: float
+    random: Callable[[], float]
+
+    def delay(self, troubles: int) -> float:
+        """The delay after this many troubles in a row (1 or more), in seconds."""
+        power = min(troubles - 1, _HIGHEST_POWER)
+        return self.random() * min(self.longest, self.initial * float(2**power))

@@ -1,0 +1,94 @@
+"""Penstock's jobs as arq functions: `load` and `reindex` for every worker, and the writing jobs for
+arq's stock worker, which has no claim of its own.
+
+A function that can never succeed raises JobFailed; arq stores it as the job's result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from arq.connections import ArqRedis
+from arq.worker import Function, func
+
+from jobs.envelope import document_keys
+from jobs.errors import JobFailed
+from jobs.models import LoadDocuments, ReindexAlias
+from jobs.report import Report, refusal
+
+from .claims import Claims
+from .delivery import Delivery
+from .intake import WRITES, Refused, read_payload, read_write
+from .reindex import reindex_alias
+from .runtime import runtime_of
+
+# A try is used up by every restart of a worker, and a restart is no fault of the job.
+MANY_TRIES = 1_000_000
+# arq has no "no time limit": this is longer than any reindex.
+LONG_SECONDS = 30 * 86_400
+
+
+async def load(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
+    """Read records from a registered source and index them; sources come with a later version."""
+    payload = _payload("load", arguments)
+    assert isinstance(payload, LoadDocuments)
+    reason = f"no source named {payload.source!r} is registered with this worker"
+    raise JobFailed(refusal("unknown_source", reason))
+
+
+async def reindex(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
+    """Build a new index behind an alias and move the alias to it."""
+    payload = _payload("reindex", arguments)
+    assert isinstance(payload, ReindexAlias)
+    return await reindex_alias(runtime_of(ctx).client, payload)
+
+
+def _payload(name: str, arguments: dict[str, Any]) -> Any:
+    try:
+        return read_payload(name, arguments)
+    except Refused as refused:
+        raise JobFailed(refused.report) from refused
+
+
+async def _write(name: str, ctx: Mapping[Any, Any], arguments: dict[str, Any]) -> Report:
+    """A writing job under the stock worker: admitted here, then batched with all others."""
+    runtime = runtime_of(ctx)
+    try:
+        payload = read_write(name, arguments)
+    except Refused as refused:
+        raise JobFailed(refused.report) from refused
+    redis: ArqRedis = ctx["redis"]
+    claims = Claims(redis, redis, runtime.settings.queue, runtime.name)
+    number = await claims.admit(ctx["job_id"].encode(), document_keys(payload), reorder=False)
+    if number is None:
+        raise JobFailed(refusal("payload_missing", "the job's payload was removed while it was started"))
+    answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
+    delivery = Delivery(payload, number, lambda report: answer.cancelled() or answer.set_result(report))
+    runtime.batcher.add(delivery.entries)
+    runtime.batcher.pump()
+    report = await answer
+    if report.failed:
+        raise JobFailed(report)
+    return report
+
+
+def _writing(name: str) -> Function:
+    async def write(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
+        return await _write(name, ctx, arguments)
+
+    return func(write, name=name, timeout=LONG_SECONDS, max_tries=MANY_TRIES)  # type: ignore[arg-type]
+
+
+def own_functions() -> list[Function]:
+    """The functions that run one by one under both kinds of worker."""
+    return [
+        func(load, name="load", max_tries=MANY_TRIES),  # type: ignore[arg-type]
+        func(reindex, name="reindex", timeout=LONG_SECONDS, max_tries=MANY_TRIES),  # type: ignore[arg-type]
+    ]
+
+
+def stock_functions() -> list[Function]:
+    """All jobs as functions, for arq's stock worker."""
+    return [*own_functions(), *(_writing(name) for name in sorted(WRITES))]

@@ -1,0 +1,97 @@
+"""What a claimed job says: from stored bytes to a checked payload. Pure.
+
+Everything that a producer could have got wrong ends here as `Refused`, whose report is the job's answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from jobs.envelope import split
+from jobs.errors import InvalidJob, UnreadableJob
+from jobs.models import PAYLOADS, BulkWrite, DocumentAction, Payload
+from jobs.report import Report, refusal
+
+# The jobs whose actions go into shared bulk requests; the others run as functions of their own.
+WRITES = frozenset({"index", "update", "delete", "bulk"})
+
+
+class Refused(Exception):
+    """Raised when a job can never succeed as it is; `report` says why."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        super().__init__(report.failure())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A job as it is stored: arq's members, Penstock's number (None before admission) and keys."""
+
+    name: str
+    arguments: dict[str, Any]
+    enqueued_ms: int
+    number: int | None
+    document_keys: tuple[str, ...]
+
+
+def read_call(raw: bytes, max_bytes: int) -> Call:
+    """The call in what is stored for a job. Raises Refused."""
+    if not raw:
+        raise Refused(refusal("payload_missing", "the queue names this job, but nothing is stored for it"))
+    try:
+        stored = split(raw)
+    except UnreadableJob as error:
+        raise Refused(refusal("unreadable_job", str(error))) from error
+    if len(stored.body) > max_bytes:
+        reason = f"a job can have {max_bytes} bytes at the most, this one has {len(stored.body)}"
+        raise Refused(refusal("invalid_job", reason))
+    members = _members(stored.body)
+    return Call(members["f"], members["k"], members["et"], stored.number, stored.document_keys)
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    if body[:1] == b"\x80":
+        raise Refused(refusal("unreadable_job", "what is stored for the job is a pickle, which is never loaded"))
+    try:
+        members = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refused(refusal("unreadable_job", f"what is stored for the job is not JSON: {error}")) from error
+    wanted = {"f": str, "k": dict, "et": int}
+    if not isinstance(members, dict) or not all(isinstance(members.get(n), t) for n, t in wanted.items()):
+        raise Refused(refusal("unreadable_job", "expected arq's members f (name), k (arguments), et (time)"))
+    if members.get("a"):
+        raise Refused(refusal("invalid_job", f"{members['f']}: arguments are passed by keyword, not by place"))
+    return members
+
+
+def read_payload(name: str, arguments: dict[str, Any]) -> Payload:
+    """The checked payload of one of Penstock's jobs. Raises Refused, naming field and value."""
+    try:
+        return PAYLOADS[name].model_validate(arguments)
+    except ValidationError as error:
+        found = InvalidJob.from_validation(error)
+        raise Refused(_invalid(found, arguments)) from error
+    except InvalidJob as error:
+        raise Refused(_invalid(error, arguments)) from error
+
+
+def read_write(name: str, arguments: dict[str, Any]) -> DocumentAction | BulkWrite:
+    """The checked payload of a job that writes documents. Raises Refused."""
+    payload = read_payload(name, arguments)
+    assert isinstance(payload, DocumentAction | BulkWrite), name
+    return payload
+
+
+def _invalid(error: InvalidJob, arguments: dict[str, Any]) -> Report:
+    index, id = arguments.get("index"), arguments.get("id")
+    return refusal(
+        "invalid_job",
+        str(error),
+        index=index if isinstance(index, str) else None,
+        id=id if isinstance(id, str) else None,
+    )

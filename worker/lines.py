@@ -1,0 +1,98 @@
+"""Action to the lines of a bulk request, or straight to an outcome. Pure.
+
+Full writes and deletes carry an external version (`external_gte`), so that a late or repeated one never
+overwrites newer data. An update and a `create` depend on what is stored: they are planned from a look
+at the document (`Seen`), and an update is conditioned on exactly that state. A bulk `update` can't carry
+an external version, and a bulk `create` with one fails the whole request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from jobs.outcomes import Outcome
+
+from .actions import VERSIONS_PER_NUMBER, Action, ActionKind
+from .answers import Settled, rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a realtime look at a document found."""
+
+    version: int
+    seq_no: int
+    primary_term: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One action as it is sent. `conditional`: it holds only for the state that was looked at."""
+
+    header: dict[str, Any]
+    body: bytes | None
+    conditional: bool = False
+
+
+def read_look(document: Mapping[str, Any]) -> Seen | None:
+    """One document of an mget answer; None where there is none (or its index is not there)."""
+    if not document.get("found"):
+        return None
+    return Seen(document["_version"], document["_seq_no"], document["_primary_term"])
+
+
+def plan(action: Action, seen: Seen | None) -> Line | Settled:
+    """How to send an action; `seen` matters only where the action needed a look."""
+    match action.kind:
+        case ActionKind.INDEX:
+            return _versioned(action, "index", action.body)
+        case ActionKind.DELETE:
+            return _versioned(action, "delete", None)
+        case ActionKind.CREATE:
+            return _plan_create(action, seen)
+        case ActionKind.UPDATE:
+            return _plan_update(action, seen)
+        case _:
+            assert_never(action.kind)
+
+
+def _plan_create(action: Action, seen: Seen | None) -> Line | Settled:
+    if seen is None:
+        return _versioned(action, "index", action.body)
+    if seen.version == action.version:  # our own write, whose answer was lost
+        return Settled(Outcome.CREATED, version=seen.version, seq_no=seen.seq_no)
+    reason = f"document already exists (current version [{seen.version}])"
+    return rejected("version_conflict_engine_exception", reason)
+
+
+def _plan_update(action: Action, seen: Seen | None) -> Line | Settled:
+    if seen is None:
+        if action.upsert is None:
+            return rejected("document_missing_exception", f"[{action.id}]: document missing")
+        return _versioned(action, "index", action.upsert)
+    if seen.version >= action.version + VERSIONS_PER_NUMBER:
+        return Settled(Outcome.SUPERSEDED, version=seen.version, seq_no=seen.seq_no)
+    header = _header(action)
+    header["if_seq_no"] = seen.seq_no
+    header["if_primary_term"] = seen.primary_term
+    return Line({"update": header}, action.body, conditional=True)
+
+
+def _versioned(action: Action, op: str, body: bytes | None) -> Line:
+    header = _header(action)
+    header["version"] = action.version
+    header["version_type"] = "external_gte"
+    if action.pipeline is not None:
+        header["pipeline"] = action.pipeline
+    if action.require_alias:
+        header["require_alias"] = True
+    return Line({op: header}, body)
+
+
+def _header(action: Action) -> dict[str, Any]:
+    header: dict[str, Any] = {"_index": action.index, "_id": action.id}
+    if action.routing is not None:
+        header["routing"] = action.routing
+    return header

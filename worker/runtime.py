@@ -1,0 +1,61 @@
+"""What a worker process has for writing: the client, the writer, the batcher. One per process.
+
+Made inside the running loop, after any fork; `close` is called on every way out. Both kinds of worker
+use it: Penstock's own, and arq's stock worker, which finds it in its context.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from elasticsearch import AsyncElasticsearch
+
+from settings import Settings
+
+from .backoff import Backoff
+from .batcher import Batcher, Limits
+from .elastic import ProcessClient
+from .writer import BulkWriter
+
+CONTEXT_KEY = "penstock"
+
+
+class Runtime:
+    """See the module. `name` is the worker's id: host, process and a random part."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self._elastic = ProcessClient(settings)
+        self.backoff = Backoff(settings.retry_initial_seconds, settings.retry_max_seconds, random.random)
+        self.batcher = self.new_batcher()
+
+    @property
+    def client(self) -> AsyncElasticsearch:
+        """The process's client. Raises UsedAfterFork in any other process."""
+        return self._elastic.client
+
+    def new_batcher(self) -> Batcher:
+        """A batcher on this process's client."""
+        limits = Limits(
+            self.settings.batch_max_actions,
+            self.settings.batch_max_bytes,
+            self.settings.max_requests_in_flight,
+        )
+        return Batcher(self.name, BulkWriter(self.client).write, limits, self.backoff)
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self._elastic.close()
+
+
+def runtime_of(ctx: Mapping[Any, Any]) -> Runtime:
+    """The runtime in arq's context, for functions that run beside Penstock's own."""
+    runtime = ctx[CONTEXT_KEY]
+    assert isinstance(runtime, Runtime)
+    return runtime

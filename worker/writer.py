@@ -1,0 +1,117 @@
+"""One bulk request: from actions to answers. Knows Elasticsearch; knows no jobs, no Redis, no retries.
+
+1. Look: one realtime mget (no source) for all actions that depend on what is stored.
+2. Plan: each action becomes a line, or an outcome at once.
+3. Send: one `_bulk` request through the client's streaming helper, its retries off. `async_bulk`, which
+   wraps it, gives counts and errors only; the generator gives every item's answer, in order.
+4. Read: the answers by position. A reply with fewer items than lines leaves the rest unsure.
+5. Refresh: once, for all actions of the batch that wait until they are visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from elastic_transport import ApiError, TransportError
+from elasticsearch import AsyncElasticsearch, NotFoundError
+from elasticsearch.helpers import async_streaming_bulk
+
+from jobs.outcomes import Outcome
+
+from .actions import Action
+from .answers import Answer, Settled, Trouble, read_failure, read_item
+from .batcher import Reply
+from .lines import Line, Seen, plan, read_look
+
+# The batch has been cut already: the helper must not cut it again.
+_NO_LIMIT = 2**31
+_VISIBLE = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.DELETED, Outcome.MISSING})
+
+
+class BulkWriter:
+    """Writes batches with one client."""
+
+    def __init__(self, client: AsyncElasticsearch) -> None:
+        self._client = client
+
+    async def write(self, actions: Sequence[Action]) -> Reply:
+        """An answer for each action. Never raises for anything that Elasticsearch or the network did."""
+        try:
+            return Reply(await self._write(actions))
+        except (ApiError, TransportError) as error:
+            trouble, kind, reason = read_failure(error)
+            return Reply([trouble] * len(actions), (kind, reason))
+
+    async def _write(self, actions: Sequence[Action]) -> list[Answer]:
+        seen = await self._look([action for action in actions if action.needs_look])
+        plans = [plan(action, seen.get(action.key)) for action in actions]
+        lines = [line for line in plans if isinstance(line, Line)]
+        items = await self._send(lines) if lines else []
+        answers = _merge(actions, plans, items)
+        await self._refresh(_to_refresh(actions, answers))
+        return answers
+
+    async def _look(self, actions: Sequence[Action]) -> dict[str, Seen]:
+        """Document key to its present state, for those that exist."""
+        if not actions:
+            return {}
+        wanted = [_wanted(action) for action in actions]
+        answer = await self._client.mget(docs=wanted, source=False)
+        found = zip(actions, map(read_look, answer["docs"]), strict=True)
+        return {action.key: seen for action, seen in found if seen is not None}
+
+    async def _send(self, lines: Sequence[Line]) -> list[dict[str, Any]]:
+        """The items of the reply, each without the name of its operation around it."""
+        stream = async_streaming_bulk(
+            self._client,
+            lines,  # type: ignore[arg-type]  # the callback below makes header and body of each
+            chunk_size=len(lines),
+            max_chunk_bytes=_NO_LIMIT,
+            expand_action_callback=_header_and_body,  # type: ignore[arg-type]
+            raise_on_error=False,
+            max_retries=0,
+        )
+        return [next(iter(item.values())) async for _, item in stream]
+
+    async def _refresh(self, indices: set[str]) -> None:
+        if not indices:
+            return
+        try:
+            await self._client.indices.refresh(index=sorted(indices))
+        except NotFoundError:
+            # One of them is gone, with all its documents: refresh what is left.
+            await self._client.indices.refresh(index=sorted(indices), ignore_unavailable=True)
+
+
+def _wanted(action: Action) -> dict[str, Any]:
+    wanted = {"_index": action.index, "_id": action.id}
+    return wanted | {"routing": action.routing} if action.routing is not None else wanted
+
+
+def _header_and_body(line: Line) -> tuple[dict[str, Any], bytes | None]:
+    return line.header, line.body
+
+
+def _merge(
+    actions: Sequence[Action], plans: Sequence[Line | Settled], items: Iterable[dict[str, Any]]
+) -> list[Answer]:
+    """One answer an action: what was settled by the look alone, and what the items say of the rest."""
+    answered = iter(items)
+    answers: list[Answer] = []
+    for action, planned in zip(actions, plans, strict=True):
+        if isinstance(planned, Settled):
+            answers.append(planned)
+        elif (item := next(answered, None)) is None:
+            answers.append(Trouble.UNSURE)
+        else:
+            answers.append(read_item(action, planned.conditional, item))
+    return answers
+
+
+def _to_refresh(actions: Sequence[Action], answers: Sequence[Answer]) -> set[str]:
+    return {
+        action.index
+        for action, answer in zip(actions, answers, strict=True)
+        if action.wait_until_visible and isinstance(answer, Settled) and answer.outcome in _VISIBLE
+    }
