@@ -37,6 +37,7 @@ from .models import (
     ReindexAlias,
     UpdateDocument,
 )
+from .overview import Overview, look
 from .report import Report
 
 _DAY_SECONDS = 86_400
@@ -162,6 +163,10 @@ class IndexQueue:
         names = [keys.RESULT_PREFIX + handle.id for handle in handles]
         stored = await self._redis.mget(names) if names else []
         return [None if raw is None else read_report(raw) for raw in stored]
+
+    async def overview(self, failures: int = 10) -> Overview:
+        """The queue, its workers and its latest failures."""
+        return await look(self._redis, self._queue, failures)
 
     async def _chunks(
         self,

@@ -42,8 +42,8 @@ class Report:
     `outcome` is that of a job with one action; for a `bulk` it is None, or `rejected` where any action
     was. `version` and `seq_no` are Elasticsearch's. `attempts` counts the requests that carried the
     (last) action. `batch` names the bulk request of the final answer. `waited_ms` runs from the enqueue
-    until a worker took the job, `took_ms` from there to the final answer. `counts` (bulk) maps outcome to number.
-    `details` holds what a job of another kind has to tell, such as a reindex's new index.
+    until a worker took the job, `took_ms` from there to the final answer. `counts` (bulk) maps outcome
+    to number. `details` holds what a job of another kind has to tell, such as a reindex's new index.
     """
 
     outcome: Outcome | None = None

@@ -124,5 +124,3 @@ def _error(error: Any) -> tuple[str, str]:
     if isinstance(cause, Mapping) and cause.get("reason"):
         reason = f"{reason}: {cause['reason']}"
     return str(error.get("type", "unknown")), reason
-
-

@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from .actions import Action
 from .answers import Answer, Settled, Trouble, rejected
@@ -63,7 +64,7 @@ class Batcher:
         self._split: deque[list[Entry]] = deque()
         self._sending: set[asyncio.Task[None]] = set()
         self._sleeping: set[asyncio.TimerHandle] = set()
-        self._changed = asyncio.Event()
+        self._closing = False
         self._stopped = False
         self.counts = Counts()
 
@@ -93,16 +94,18 @@ class Batcher:
             task.add_done_callback(self._sent)
 
     async def drain(self, seconds: float) -> None:
-        """Send nothing new, wait up to `seconds` for what is in flight, then cut the connections.
+        """Send what is ready and wait for the answers, up to `seconds`; then cut the connections.
 
-        What is not settled then stays so: its owner gives the jobs back.
+        Nothing is tried again meanwhile. What is not settled then stays so: its owner gives the jobs back.
         """
-        self._stopped = True
+        self._closing = True
         for timer in self._sleeping:
             timer.cancel()
         self._sleeping.clear()
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=seconds)
+        deadline = monotonic() + seconds
+        while self._sending and (left := deadline - monotonic()) > 0:
+            await asyncio.wait(self._sending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        self._stopped = True
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -174,6 +177,6 @@ class Batcher:
             self._lanes.again(entries)
             self.pump()
 
-        if not self._stopped:
+        if not self._closing:
             timer = asyncio.get_running_loop().call_later(delay, wake)
             self._sleeping.add(timer)

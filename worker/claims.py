@@ -80,7 +80,7 @@ class Claims:
             self.held_hash,
             keys.workers(self._queue),
         ]
-        arguments = [self.worker, jobs, max_bytes, functions, jobs * _SCAN_FACTOR]
+        arguments: list[Any] = [self.worker, jobs, max_bytes, functions, jobs * _SCAN_FACTOR]
         flat = await self._claim(keys=names, args=arguments)
         if flat == -1:
             raise LeaseLost(self.worker)
@@ -90,7 +90,7 @@ class Claims:
     async def admit(self, job_id: bytes, document_keys: Sequence[str], *, reorder: bool) -> int | None:
         """Give a job its number; returns it, or None where the job is gone."""
         spaced = "".join(f" {key}" for key in document_keys)
-        arguments = [job_id, max(1, len(document_keys)), spaced, "1" if reorder else ""]
+        arguments: list[Any] = [job_id, max(1, len(document_keys)), spaced, "1" if reorder else ""]
         number = await self._admit(keys=[self._queue, keys.LAST_NUMBER], args=arguments)
         return None if number is None else int(number)
 
@@ -108,13 +108,14 @@ class Claims:
         """Jobs that this worker owns in Redis but does not know of, as `release` takes them."""
         owned = set(await self._redis.zrange(self.claimed_set, 0, -1))
         unknown = sorted(owned.difference(known))
-        payloads = await self._redis.mget([keys.JOB_PREFIX.encode() + id for id in unknown]) if unknown else []
+        names = [keys.JOB_PREFIX.encode() + id for id in unknown]
+        payloads = await self._redis.mget(names) if names else []
         return [(id, _header_keys(raw or b""), None) for id, raw in zip(unknown, payloads, strict=True)]
 
     async def beat(self, lease_seconds: float, info: bytes, *, register: bool = False) -> None:
         """Renew the lease (`register`: take it). Raises LeaseLost."""
         names = [keys.workers(self._queue), keys.life_prefix(self._queue) + self.worker]
-        arguments = [self.worker, int(lease_seconds * 1000), info, "1" if register else ""]
+        arguments: list[Any] = [self.worker, int(lease_seconds * 1000), info, "1" if register else ""]
         if not await self._beat(keys=names, args=arguments):
             raise LeaseLost(self.worker)
 

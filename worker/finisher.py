@@ -88,7 +88,9 @@ class Finisher:
                 logger.warning("Redis did not store %d reports (%s); tried again", len(batch), error)
                 await asyncio.sleep(self._backoff.delay(tries))
         if lost:
-            logger.warning("%d of %d jobs belong to another worker by now; dropped here", len(lost), len(batch))
+            logger.warning(
+                "%d of %d jobs belong to another worker by now; dropped here", len(lost), len(batch)
+            )
         for ended in batch:
             self._finished(ended.id)
 

@@ -65,7 +65,12 @@ async def _write(name: str, ctx: Mapping[Any, Any], arguments: dict[str, Any]) -
     if number is None:
         raise JobFailed(refusal("payload_missing", "the job's payload was removed while it was started"))
     answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
-    delivery = Delivery(payload, number, lambda report: answer.cancelled() or answer.set_result(report))
+
+    def done(report: Report) -> None:
+        if not answer.cancelled():
+            answer.set_result(report)
+
+    delivery = Delivery(payload, number, done)
     runtime.batcher.add(delivery.entries)
     runtime.batcher.pump()
     report = await answer
@@ -78,14 +83,14 @@ def _writing(name: str) -> Function:
     async def write(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
         return await _write(name, ctx, arguments)
 
-    return func(write, name=name, timeout=LONG_SECONDS, max_tries=MANY_TRIES)  # type: ignore[arg-type]
+    return func(write, name=name, timeout=LONG_SECONDS, max_tries=MANY_TRIES)
 
 
 def own_functions() -> list[Function]:
     """The functions that run one by one under both kinds of worker."""
     return [
-        func(load, name="load", max_tries=MANY_TRIES),  # type: ignore[arg-type]
-        func(reindex, name="reindex", timeout=LONG_SECONDS, max_tries=MANY_TRIES),  # type: ignore[arg-type]
+        func(load, name="load", max_tries=MANY_TRIES),
+        func(reindex, name="reindex", timeout=LONG_SECONDS, max_tries=MANY_TRIES),
     ]
 
 

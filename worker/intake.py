@@ -56,16 +56,22 @@ def read_call(raw: bytes, max_bytes: int) -> Call:
 
 def _members(body: bytes) -> dict[str, Any]:
     if body[:1] == b"\x80":
-        raise Refused(refusal("unreadable_job", "what is stored for the job is a pickle, which is never loaded"))
+        raise Refused(
+            refusal("unreadable_job", "what is stored for the job is a pickle, which is never loaded")
+        )
     try:
         members = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Refused(refusal("unreadable_job", f"what is stored for the job is not JSON: {error}")) from error
+        raise Refused(
+            refusal("unreadable_job", f"what is stored for the job is not JSON: {error}")
+        ) from error
     wanted = {"f": str, "k": dict, "et": int}
     if not isinstance(members, dict) or not all(isinstance(members.get(n), t) for n, t in wanted.items()):
         raise Refused(refusal("unreadable_job", "expected arq's members f (name), k (arguments), et (time)"))
     if members.get("a"):
-        raise Refused(refusal("invalid_job", f"{members['f']}: arguments are passed by keyword, not by place"))
+        raise Refused(
+            refusal("invalid_job", f"{members['f']}: arguments are passed by keyword, not by place")
+        )
     return members
 
 

@@ -122,7 +122,9 @@ async def _check(client: AsyncElasticsearch, old: str, new: str, copied: int) ->
     await client.indices.refresh(index=new)
     there = (await client.count(index=new))["count"]
     if there != copied:
-        reason = f"{copied} documents were copied from {old}, but {new} holds {there}; the alias was not moved"
+        reason = (
+            f"{copied} documents were copied from {old}, but {new} holds {there}; the alias was not moved"
+        )
         raise JobFailed(refusal("count_mismatch", reason, index=new))
 
 

@@ -26,28 +26,32 @@ CONTEXT_KEY = "penstock"
 
 
 class Runtime:
-    """See the module. `name` is the worker's id: host, process and a random part."""
+    """See the module. `batcher` is the stock worker's; each session of Penstock's own has a new one."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._elastic = ProcessClient(settings)
         self.backoff = Backoff(settings.retry_initial_seconds, settings.retry_max_seconds, random.random)
-        self.batcher = self.new_batcher()
+        self.name = self.new_name()
+        self.batcher = self.new_batcher(self.name)
 
     @property
     def client(self) -> AsyncElasticsearch:
         """The process's client. Raises UsedAfterFork in any other process."""
         return self._elastic.client
 
-    def new_batcher(self) -> Batcher:
-        """A batcher on this process's client."""
+    def new_name(self) -> str:
+        """An id for a worker: host, process and a random part, since process ids are used again."""
+        return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+    def new_batcher(self, name: str) -> Batcher:
+        """A batcher on this process's client; `name` goes into its batch ids."""
         limits = Limits(
             self.settings.batch_max_actions,
             self.settings.batch_max_bytes,
             self.settings.max_requests_in_flight,
         )
-        return Batcher(self.name, BulkWriter(self.client).write, limits, self.backoff)
+        return Batcher(name, BulkWriter(self.client).write, limits, self.backoff)
 
     async def close(self) -> None:
         """Close the client."""

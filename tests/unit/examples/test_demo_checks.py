@@ -2,9 +2,17 @@
 
 import pytest
 
-from examples.demo.checks import Receipt, check_acknowledged, check_content, check_outcomes, check_reports
+from examples.demo.checks import (
+    Receipt,
+    check_acknowledged,
+    check_content,
+    check_outcomes,
+    check_queue,
+    check_reports,
+)
 from examples.demo.errors import DoesNotAddUp
 from jobs import Outcome, Report
+from jobs.overview import Overview, WorkerSeen
 
 RECEIPTS = [Receipt("job-1", "a"), Receipt("job-2", "b")]
 REPORTS = {
@@ -13,7 +21,13 @@ REPORTS = {
 }
 
 
+def an_overview(waiting: int = 0, claimed: int = 0, jobs: int = 3) -> Overview:
+    worker = WorkerSeen(id="w", alive=True, claimed=claimed, told={})
+    return Overview("q", waiting, 0, (worker,), {"jobs": jobs}, ())
+
+
 def test_right_figures_pass() -> None:
+    check_queue(an_overview(), jobs=3)
     check_acknowledged(RECEIPTS, acknowledged=2, sent=2)
     check_reports(RECEIPTS, REPORTS)
     check_outcomes(REPORTS.values(), {"created": 1, "updated": 1})
@@ -43,6 +57,19 @@ def test_a_report_of_another_document() -> None:
 def test_other_outcomes() -> None:
     with pytest.raises(DoesNotAddUp, match=r"expected the outcomes \{'created': 2\}, got \{'created': 1"):
         check_outcomes(REPORTS.values(), {"created": 2})
+
+
+@pytest.mark.parametrize(
+    ("overview", "figures"),
+    [
+        (an_overview(waiting=1), "1 still wait and 0 are held; 3 were counted"),
+        (an_overview(claimed=2), "0 still wait and 2 are held; 3 were counted"),
+        (an_overview(jobs=4), "0 still wait and 0 are held; 4 were counted"),
+    ],
+)
+def test_a_queue_that_is_not_done_or_did_a_job_twice(overview: Overview, figures: str) -> None:
+    with pytest.raises(DoesNotAddUp, match=figures):
+        check_queue(overview, jobs=3)
 
 
 def test_content_names_what_is_lost_too_many_and_changed() -> None:

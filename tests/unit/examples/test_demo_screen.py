@@ -28,8 +28,9 @@ def test_the_table_counts_bulk_requests_by_their_batch_and_says_why_a_job_failed
     reports = {str(n): Report(outcome=Outcome.CREATED, batch=f"b{n % 2}") for n in range(10)}
     failed = {"f": Report(outcome=Outcome.REJECTED, index="docs", id="x", batch="b2", rejected=(rejection,))}
     phases = [Phase("index", reports, seconds=2.0), Phase("bad-field", failed, seconds=1.0)]
+    rebuilt = Report(took_ms=500.0, details={"documents": 1_000})
     screen = Screen(steps=1)
-    screen.show(figures_table(phases))
+    screen.show(figures_table(phases, rebuilt))
     screen.show(failure_panel(phases[1]))
     out = capsys.readouterr().out
     (row,) = [line for line in out.splitlines() if "index " in line and "created" in line]
@@ -41,5 +42,6 @@ def test_the_table_counts_bulk_requests_by_their_batch_and_says_why_a_job_failed
         "5",
         "10 created",
     ]
+    assert "│ reindex   │    1 │              2,000 │" in out
     assert "docs/x document_parsing_exception: failed to parse" in " ".join(out.split())
     assert "type  document_parsing_exception" in out

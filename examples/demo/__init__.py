@@ -1,0 +1,1 @@
+"""`python -m examples.demo`: the documentation of the standard library, through Penstock, end to end."""

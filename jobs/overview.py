@@ -1,0 +1,64 @@
+"""What can be seen of a queue from outside: how much waits, who works, what failed lately. Reads only."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from . import keys
+from .handle import read_report
+from .report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """One worker by its id; `alive` is False between its death and its recovery. `told`: its last words."""
+
+    id: str
+    alive: bool
+    claimed: int
+    told: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One look at a queue. `waiting` jobs are due, `deferred` ones are not yet."""
+
+    queue: str
+    waiting: int
+    deferred: int
+    workers: tuple[WorkerSeen, ...]
+    counters: Mapping[str, int]
+    failures: tuple[tuple[str, Report], ...]
+
+
+async def look(redis: Redis, queue: str, failures: int = 10) -> Overview:
+    """The queue as it stands now, with the latest `failures` failed jobs whose reports are still kept."""
+    now_ms = time.time() * 1000
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.zcount(queue, "-inf", now_ms)
+        pipe.zcount(queue, f"({now_ms}", "+inf")
+        pipe.smembers(keys.workers(queue))
+        pipe.hgetall(keys.counters(queue))
+        pipe.lrange(keys.failures(queue), 0, failures - 1)
+        waiting, deferred, workers, counters, failed = await pipe.execute()
+    seen = [await _worker(redis, queue, worker.decode()) for worker in sorted(workers)]
+    counted = {name.decode(): int(number) for name, number in sorted(counters.items())}
+    return Overview(queue, waiting, deferred, tuple(seen), counted, await _failures(redis, failed))
+
+
+async def _worker(redis: Redis, queue: str, worker: str) -> WorkerSeen:
+    told = await redis.get(keys.life_prefix(queue) + worker)
+    claimed = await redis.zcard(keys.claimed_prefix(queue) + worker)
+    return WorkerSeen(worker, told is not None, claimed, json.loads(told) if told else {})
+
+
+async def _failures(redis: Redis, ids: list[bytes]) -> tuple[tuple[str, Report], ...]:
+    stored = await redis.mget([keys.RESULT_PREFIX.encode() + id for id in ids]) if ids else []
+    kept = zip(ids, stored, strict=True)
+    return tuple((id.decode("utf-8", "backslashreplace"), read_report(raw)) for id, raw in kept if raw)

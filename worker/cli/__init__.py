@@ -1,0 +1,22 @@
+"""The command line of the worker's room: worker, job, info, settings.
+
+`penstock.py` composes it with the embedded servers' commands.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from . import info, job, run, show_settings
+
+app = typer.Typer(
+    name="penstock",
+    help="The indexing worker: Redis-queued jobs, batched into Elasticsearch, each with its own report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("worker")(run.worker)
+app.command("info")(info.info)
+app.command("settings")(show_settings.show_settings)
+app.add_typer(job.app, name="job")

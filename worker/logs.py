@@ -1,0 +1,53 @@
+"""The worker's log: text for people, or one JSON object a line for machines. Set up once, at start."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import sys
+from datetime import UTC, datetime
+
+import orjson
+
+from jobs import JobFailed
+from settings import Settings
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, process, message, and the traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        members = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            members["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(members).decode()
+
+
+class _NotARefusal(logging.Filter):
+    """Drops arq's traceback of a JobFailed: that is an answer, not a defect, and may quote documents."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], JobFailed))
+
+
+_TEXT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log to standard error in the form and from the weight that the settings name.
+
+    arq's own lines quote the arguments of jobs: only its warnings are let through.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else logging.Formatter(_TEXT))
+    handler.addFilter(_NotARefusal())
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    for name in ("arq", "elastic_transport", "elasticsearch", "asyncio"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
