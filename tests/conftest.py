@@ -1,0 +1,85 @@
+"""Real servers for the whole suite, and a clean place in them for each test.
+
+1. One Redis and one Elasticsearch for the session (`servers`); PENSTOCK_REDIS_URL and
+   PENSTOCK_ELASTICSEARCH_URL, when set, are used in their place. A server that can't start fails the run.
+2. Each test has a Redis database of its own (`redis_url`) and a prefix for its indices (`prefix`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import pytest
+from elasticsearch import AsyncElasticsearch
+from redis.asyncio import Redis
+
+from embedded import EmbeddedServers
+from jobs import IndexQueue
+from settings import Settings, load
+
+_databases = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[EmbeddedServers]:
+    """A real Redis and a real Elasticsearch; `redis_url` and `elasticsearch_url` say where."""
+    with EmbeddedServers(show_progress=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def redis_url(servers: EmbeddedServers) -> AsyncIterator[str]:
+    """The URL of a database that is this test's alone, and empty."""
+    base = servers.redis_url.rstrip("/")
+    root = base.rsplit("/", 1)[0] if base.rsplit("/", 1)[1].isdigit() else base
+    most = int((await _ask(base, "databases")) or 16)
+    url = f"{root}/{next(_databases) % (most - 1) + 1}"
+    async with Redis.from_url(url) as redis:
+        await redis.flushdb()
+        yield url
+        await redis.flushdb()
+
+
+async def _ask(url: str, name: str) -> str | None:
+    async with Redis.from_url(url, decode_responses=True) as redis:
+        answer: dict[str, str] = await redis.config_get(name)
+        return answer.get(name)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A plain client on this test's database."""
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def queue(redis_url: str) -> AsyncIterator[IndexQueue]:
+    """A producer on this test's database."""
+    async with IndexQueue(redis_url) as index_queue:
+        yield index_queue
+
+
+@pytest.fixture
+async def elasticsearch(servers: EmbeddedServers) -> AsyncIterator[AsyncElasticsearch]:
+    """A client of the test's own, for looking at what the worker wrote."""
+    async with AsyncElasticsearch(servers.elasticsearch_url, request_timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+async def prefix(elasticsearch: AsyncElasticsearch) -> AsyncIterator[str]:
+    """What the names of this test's indices begin with; they are removed after it."""
+    name = f"t{uuid4().hex[:12]}"
+    yield name
+    found = await elasticsearch.options(ignore_status=404).indices.get(index=f"{name}*")
+    if names := [index for index in found.body if index.startswith(name)]:
+        await elasticsearch.indices.delete(index=names)
+
+
+@pytest.fixture
+def settings(servers: EmbeddedServers, redis_url: str) -> Settings:
+    """Settings of a worker on this test's database."""
+    return load({"PENSTOCK_REDIS_URL": redis_url, "PENSTOCK_ELASTICSEARCH_URL": servers.elasticsearch_url})
