@@ -22,10 +22,15 @@ logger = logging.getLogger("penstock.worker")
 _WATCH_PARENT_SECONDS = 1.0
 
 
-def run_worker(settings: Settings, *, burst: bool = False, parent: int | None = None) -> int:
-    """Run until stopped; the exit code. `parent`: stop when this process is the parent no more."""
+def run_worker(
+    settings: Settings, *, burst: bool = False, parent: int | None = None, arq: dict[str, Any] | None = None
+) -> int:
+    """Run until stopped; the exit code. `parent`: stop when this process is the parent no more.
+
+    `arq` holds what a user's own arq settings class adds (see arq_settings).
+    """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_work(settings, burst, parent))
+        return runner.run(_work(settings, burst, parent, arq or {}))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -36,8 +41,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _work(settings: Settings, burst: bool, parent: int | None) -> int:
-    worker = PenstockWorker(settings, burst=burst)
+async def _work(settings: Settings, burst: bool, parent: int | None, arq: dict[str, Any]) -> int:
+    worker = PenstockWorker(settings, burst=burst, **arq)
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, worker.stop, signum)

@@ -1,0 +1,1 @@
+"""Every figure beside its reference, measured in the same run: ``make bench``."""

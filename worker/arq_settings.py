@@ -1,0 +1,65 @@
+"""Custom functions, cron jobs and hooks from a settings class as arq's users write it.
+
+    class WorkerSettings:
+        functions = [send_mail]
+        cron_jobs = [cron(nightly, hour=3)]
+
+``penstock worker package.module.WorkerSettings`` runs them beside Penstock's own jobs. What Penstock's
+own settings decide (where Redis is, which queue, how jobs are serialised) is refused there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from arq.utils import import_string
+from arq.worker import get_kwargs
+
+_TAKEN = frozenset(
+    {
+        "functions",
+        "cron_jobs",
+        "on_startup",
+        "on_shutdown",
+        "on_job_start",
+        "on_job_end",
+        "after_job_end",
+        "max_jobs",
+        "job_timeout",
+        "max_tries",
+        "retry_jobs",
+        "allow_abort_jobs",
+        "max_burst_jobs",
+        "health_check_interval",
+        "health_check_key",
+        "ctx",
+        "timezone",
+        "log_results",
+    }
+)
+
+
+class ArqSettingsError(ValueError):
+    """Raised when a settings class can't be imported or sets what Penstock's own settings decide."""
+
+
+def arq_arguments(path: str) -> dict[str, Any]:
+    """What `PenstockWorker` takes from the class at an import path. Raises ArqSettingsError."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # as arq's own command does
+    try:
+        found = get_kwargs(import_string(path))
+    except ImportError as error:
+        raise ArqSettingsError(f"{path}: {error}") from error
+    if not found:
+        raise ArqSettingsError(
+            f"{path} sets nothing that arq knows; expected a class with functions or cron_jobs"
+        )
+    if refused := sorted(found.keys() - _TAKEN):
+        raise ArqSettingsError(
+            f"{path} sets {', '.join(refused)}: with `penstock worker` these are PENSTOCK_ variables "
+            "(see `penstock settings`) or decided by Penstock; remove them from the class"
+        )
+    return dict(found)
