@@ -66,7 +66,8 @@ class Place:
 
     async def count(self, queue: str) -> int:
         """Jobs of a queue that have ended."""
-        return int((await self.redis.execute_command("HGET", counters(queue), "jobs")) or 0)
+        (jobs,) = await self.redis.hmget(counters(queue), ["jobs"])  # type: ignore[misc]
+        return int(jobs or 0)
 
     async def until_ended(self, queue: str, jobs: int) -> None:
         """Wait until so many jobs of a queue have ended."""

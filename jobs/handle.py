@@ -50,15 +50,15 @@ class JobHandle:
             pipe.exists(keys.RESULT_PREFIX + self.id)
             pipe.exists(keys.IN_PROGRESS_PREFIX + self.id)
             pipe.zscore(self._queue, self.id)
-            pipe.exists(keys.JOB_PREFIX + self.id)
-            complete, in_progress, score, stored = await pipe.execute()
+            complete, in_progress, score = await pipe.execute()
         if complete:
             return JobStatus.COMPLETE
         if in_progress:
             return JobStatus.IN_PROGRESS
-        if score is not None:
-            return JobStatus.DEFERRED if score > time.time() * 1000 else JobStatus.QUEUED
-        return JobStatus.QUEUED if stored else JobStatus.NOT_FOUND
+        if score is None:
+            return JobStatus.NOT_FOUND
+        deferred = time.time() * 1000 < score < keys.CLAIMED_SCORE
+        return JobStatus.DEFERRED if deferred else JobStatus.QUEUED
 
     async def report(self) -> Report | None:
         """The report of the ended job, of a failed one too; None while it has not ended."""

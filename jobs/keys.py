@@ -15,6 +15,10 @@ RESULT_PREFIX = "arq:result:"
 RETRY_PREFIX = "arq:retry:"
 ABORT_SET = "arq:abort"
 
+# From these scores on a job of the queue is claimed, or waits for a document (worker/lua/documents.lua).
+CLAIMED_SCORE = 1e13
+ASIDE_SCORE = 2e13
+
 # One number line for all queues, so that a document's writes are ordered whichever queue they took.
 LAST_NUMBER = "penstock:last-number"
 
@@ -52,6 +56,14 @@ def held_prefix(queue: str) -> str:
 def holders(queue: str) -> str:
     """Hash of document key to the worker that holds the document."""
     return f"penstock:{queue}:holders"
+
+
+def aside(queue: str) -> str:
+    """Sorted set of jobs that wait for a document, with the scores they had in the queue.
+
+    Followed by ``:<document key>``: those of them that wait for one document.
+    """
+    return f"penstock:{queue}:aside"
 
 
 def counters(queue: str) -> str:

@@ -27,7 +27,10 @@ class WorkerSeen:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One look at a queue. `waiting` jobs are due, `deferred` ones are not yet."""
+    """One look at a queue.
+
+    `waiting` jobs are due (some of them behind others on a document), `deferred` ones are not yet.
+    """
 
     queue: str
     waiting: int
@@ -42,14 +45,15 @@ async def look(redis: Redis, queue: str, failures: int = 10) -> Overview:
     now_ms = time.time() * 1000
     async with redis.pipeline(transaction=False) as pipe:
         pipe.zcount(queue, "-inf", now_ms)
-        pipe.zcount(queue, f"({now_ms}", "+inf")
+        pipe.zcount(queue, f"({now_ms}", f"({keys.CLAIMED_SCORE}")
+        pipe.zcount(queue, keys.ASIDE_SCORE, "+inf")
         pipe.smembers(keys.workers(queue))
         pipe.hgetall(keys.counters(queue))
         pipe.lrange(keys.failures(queue), 0, failures - 1)
-        waiting, deferred, workers, counters, failed = await pipe.execute()
+        due, deferred, aside, workers, counters, failed = await pipe.execute()
     seen = [await _worker(redis, queue, worker.decode()) for worker in sorted(workers)]
     counted = {name.decode(): int(number) for name, number in sorted(counters.items())}
-    return Overview(queue, waiting, deferred, tuple(seen), counted, await _failures(redis, failed))
+    return Overview(queue, due + aside, deferred, tuple(seen), counted, await _failures(redis, failed))
 
 
 async def _worker(redis: Redis, queue: str, worker: str) -> WorkerSeen:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
@@ -17,6 +15,8 @@ from redis.asyncio import Redis
 from jobs import keys
 from jobs.envelope import HEADER_MARK, split
 from jobs.errors import UnreadableJob
+
+from .scripts import script
 
 logger = logging.getLogger("penstock.claims")
 
@@ -36,6 +36,8 @@ class Claimed:
     score: float
     raw: bytes
     document_keys: bytes
+    attempt: int
+    """Which try this is, for a job without documents (0 for others); -1 where it was aborted."""
 
     @property
     def admitted(self) -> bool:
@@ -46,12 +48,6 @@ class Claimed:
     def name(self) -> str:
         """The id as text, for logs and for arq."""
         return self.id.decode("utf-8", "backslashreplace")
-
-
-@cache
-def script(name: str) -> str:
-    """The text of one script."""
-    return files(__package__).joinpath("lua", f"{name}.lua").read_text()
 
 
 class Claims:
@@ -71,21 +67,31 @@ class Claims:
         self.claimed_set = keys.claimed_prefix(queue) + worker
         self.held_hash = keys.held_prefix(queue) + worker
 
-    async def claim(self, jobs: int, max_bytes: int, functions: int) -> list[Claimed]:
-        """Up to `jobs` due jobs in order. Raises LeaseLost. See claim.lua for what is not admitted."""
+    async def claim(
+        self, jobs: int, max_bytes: int, functions: int, *, may_abort: bool = False
+    ) -> tuple[int, list[Claimed]]:
+        """Up to `jobs` due jobs in order, and how many moved, those set aside included. Raises LeaseLost.
+
+        See claim.lua for what is not admitted.
+        """
         names = [
             self._queue,
             self.claimed_set,
             keys.holders(self._queue),
             self.held_hash,
             keys.workers(self._queue),
+            keys.aside(self._queue),
         ]
-        arguments: list[Any] = [self.worker, jobs, max_bytes, functions, jobs * _SCAN_FACTOR]
-        flat = await self._claim(keys=names, args=arguments)
-        if flat == -1:
+        scan = jobs * _SCAN_FACTOR
+        arguments: list[Any] = [self.worker, jobs, max_bytes, functions, scan, "1" if may_abort else ""]
+        answer = await self._claim(keys=names, args=arguments)
+        if answer == -1:
             raise LeaseLost(self.worker)
-        found = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        return [Claimed(id, float(score), raw, _header_keys(raw)) for id, score, raw in found]
+        moved, *flat = answer
+        found = zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
+        return moved, [
+            Claimed(id, float(score), raw, _header_keys(raw), attempt) for id, score, raw, attempt in found
+        ]
 
     async def admit(self, job_id: bytes, document_keys: Sequence[str], *, reorder: bool) -> int | None:
         """Give a job its number; returns it, or None where the job is gone."""
@@ -101,7 +107,13 @@ class Claims:
             arguments += [id, documents, "" if score is None else f"{score:.3f}"]
         if len(arguments) == 1:
             return 0
-        names = [self._queue, self.claimed_set, keys.holders(self._queue), self.held_hash]
+        names = [
+            self._queue,
+            self.claimed_set,
+            keys.holders(self._queue),
+            self.held_hash,
+            keys.aside(self._queue),
+        ]
         return int(await self._release(keys=names, args=arguments))
 
     async def forgotten(self, known: Iterable[bytes]) -> list[tuple[bytes, bytes, None]]:
@@ -121,7 +133,12 @@ class Claims:
 
     async def reap(self, leaving: str = "") -> dict[str, int]:
         """Give the jobs of dead workers (and of `leaving`) back; worker id to number of jobs."""
-        names = [self._queue, keys.workers(self._queue), keys.holders(self._queue)]
+        names = [
+            self._queue,
+            keys.workers(self._queue),
+            keys.holders(self._queue),
+            keys.aside(self._queue),
+        ]
         arguments = [
             keys.life_prefix(self._queue),
             keys.claimed_prefix(self._queue),

@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 from jobs import keys
 
 from .backoff import Backoff
-from .claims import Claims, script
+from .claims import Claims
+from .scripts import script
 
 logger = logging.getLogger("penstock.finish")
 
@@ -101,6 +102,8 @@ class Finisher:
             self._claims.held_hash,
             keys.counters(self._queue),
             keys.failures(self._queue),
+            self._queue,
+            keys.aside(self._queue),
         ]
 
     def _arguments(self, batch: list[Ended], counts: Counter[str]) -> list[Any]:

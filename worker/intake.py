@@ -30,11 +30,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A job as it is stored: arq's members, Penstock's number (None before admission) and keys."""
+    """A job as it is stored: arq's members, Penstock's number (None before admission) and keys.
+
+    `first_try` is arq's ``_job_try``: the try that its producer wants it to begin with.
+    """
 
     name: str
+    positional: list[Any]
     arguments: dict[str, Any]
     enqueued_ms: int
+    first_try: int | None
     number: int | None
     document_keys: tuple[str, ...]
 
@@ -51,7 +56,15 @@ def read_call(raw: bytes, max_bytes: int) -> Call:
         reason = f"a job can have {max_bytes} bytes at the most, this one has {len(stored.body)}"
         raise Refused(refusal("invalid_job", reason))
     members = _members(stored.body)
-    return Call(members["f"], members["k"], members["et"], stored.number, stored.document_keys)
+    return Call(
+        name=members["f"],
+        positional=members.get("a") or [],
+        arguments=members["k"],
+        enqueued_ms=members["et"],
+        first_try=members.get("t"),
+        number=stored.number,
+        document_keys=stored.document_keys,
+    )
 
 
 def _members(body: bytes) -> dict[str, Any]:
@@ -68,7 +81,7 @@ def _members(body: bytes) -> dict[str, Any]:
     wanted = {"f": str, "k": dict, "et": int}
     if not isinstance(members, dict) or not all(isinstance(members.get(n), t) for n, t in wanted.items()):
         raise Refused(refusal("unreadable_job", "expected arq's members f (name), k (arguments), et (time)"))
-    if members.get("a"):
+    if members.get("a") and members["f"] in PAYLOADS:
         raise Refused(
             refusal("invalid_job", f"{members['f']}: arguments are passed by keyword, not by place")
         )

@@ -41,11 +41,12 @@ class IntakeLoop:
         poll_seconds: float,
         job_max_bytes: int,
         most_functions: int,
+        may_abort: bool,
     ) -> None:
         self._redis, self._queue, self._claims = redis, queue, claims
         self._holding, self._take = holding, take
         self._poll_seconds, self._job_max_bytes = poll_seconds, job_max_bytes
-        self._most_functions = most_functions
+        self._most_functions, self._may_abort = most_functions, may_abort
         self._wake = asyncio.Event()
         self._reconcile = False
 
@@ -77,19 +78,19 @@ class IntakeLoop:
                 await asyncio.sleep(1.0)
 
     async def _round(self) -> int:
-        """One claim; the number of jobs that it found."""
+        """One claim; the number of due jobs that it moved, those that it set aside included."""
         if self._reconcile:
             forgotten = await self._claims.forgotten(self._holding.jobs)
             await self._claims.release(forgotten)
             self._reconcile = False
         jobs, max_bytes = await self._holding.room()
         functions = self._most_functions - len(self._holding.functions)
-        claimed = await self._claims.claim(jobs, max_bytes, functions)
+        moved, claimed = await self._claims.claim(jobs, max_bytes, functions, may_abort=self._may_abort)
         self._take([job for job in claimed if job.admitted])
         for job in claimed:
             if not job.admitted:
                 await self._claims.admit(job.id, self._keys_of(job), reorder=True)
-        return len(claimed)
+        return moved
 
     def _keys_of(self, job: Claimed) -> tuple[str, ...]:
         """The documents that a plain job writes; none where it is not readable: it will be refused."""

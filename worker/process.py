@@ -13,14 +13,14 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from jobs import deserialize, serialize
 from settings import Settings
 
-from .claims import Claimed, LeaseLost
+from .claims import LeaseLost
+from .function_runner import FunctionRunner
 from .functions import own_functions
 from .intake import WRITES
 from .redis_client import redis_pool
@@ -57,7 +57,6 @@ class PenstockWorker(Worker):
         self.stopping = asyncio.Event()
         self._redis_once = redis_pool(settings, repeat=False)
         self._runtime: Runtime | None = None
-        self._session: Session | None = None
         self._grace_seconds = settings.grace_period_seconds
 
     def stop(self, signum: int = signal.SIGTERM) -> None:
@@ -101,14 +100,15 @@ class PenstockWorker(Worker):
 
     async def _lost_its_lease(self, runtime: Runtime) -> bool:
         """Work under one lease; whether it ended by losing it."""
-        session = self._session = Session(
+        session = Session(
             runtime,
             self.pool,
             self._redis_once,
             functions=self.functions.keys(),
-            run_function=self._run_function,
             most_functions=self.max_jobs,
+            may_abort=self.allow_abort_jobs,
         )
+        session.run_function = FunctionRunner(self, session).start
         logger.info("worker %s works on %s", session.name, self.settings.queue)
         try:
             await session.run(self.stopping, burst=self.burst)
@@ -123,12 +123,13 @@ class PenstockWorker(Worker):
         return False
 
     async def _end_functions(self, seconds: float) -> None:
-        """Wait for running functions, then cancel them: arq gives a cancelled job back to the queue."""
-        if self.tasks:
-            await asyncio.wait(self.tasks.values(), timeout=seconds)
-        for task in self.tasks.values():
+        """Wait for running functions, then cancel them: a cancelled one goes back to the queue."""
+        running = list(self.tasks.values())
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _arq_rounds(self) -> None:
         """What arq does at each of its polls beside claiming: cron jobs, its health key, aborts."""
@@ -140,50 +141,3 @@ class PenstockWorker(Worker):
             except (RedisError, OSError) as error:
                 logger.warning("no cron jobs and no health key: Redis does not answer (%s)", error)
             await asyncio.sleep(_ARQ_ROUND_SECONDS)
-
-    def _run_function(self, claimed: Claimed) -> None:
-        """Start one job that is no document write, by arq's own `run_job`."""
-        task = self.loop.create_task(self.run_job(claimed.name, int(claimed.score)))
-        self.tasks[claimed.name] = task
-        task.add_done_callback(lambda done: self._function_ended(claimed, done))
-
-    def _function_ended(self, claimed: Claimed, task: asyncio.Task[None]) -> None:
-        self.tasks.pop(claimed.name, None)
-        if not task.cancelled() and (error := task.exception()):
-            # Redis was away when arq wanted to store the end: the job stays claimed, and is run again
-            # when this worker leaves or dies.
-            logger.error("job %s ended without a report: %r", claimed.name, error)
-
-    async def finish_job(
-        self,
-        job_id: str,
-        finish: bool,
-        result_data: bytes | None,
-        result_timeout_s: float | None,
-        keep_result_forever: bool,
-        incr_score: int | None,
-        keep_in_progress: float | None,
-    ) -> None:
-        """arq's end of a function: stored with the other reports, or given back to be tried again."""
-        session, claimed = self._claim_of(job_id)
-        if claimed is None:
-            return
-        if not finish:
-            score = None if incr_score is None else claimed.score + incr_score
-            await session.given_back(claimed, score)
-            return
-        failed = result_data is not None and orjson.loads(result_data).get("s") is False
-        seconds = self.settings.keep_failure_seconds if failed else result_timeout_s or 0
-        keep_ms = 0 if keep_result_forever else int(seconds * 1000)
-        session.ended(claimed, result_data, keep_ms, failed=failed)
-
-    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        """arq's end of a job that could not be started."""
-        session, claimed = self._claim_of(job_id)
-        if claimed is not None:
-            session.ended(claimed, result_data, self.settings.keep_failure_seconds * 1000, failed=True)
-
-    def _claim_of(self, job_id: str) -> tuple[Session, Claimed | None]:
-        """The claim under which a function runs; None where it was lost with its lease meanwhile."""
-        assert self._session is not None, "functions run within a session"
-        return self._session, self._session.holding.jobs.get(job_id.encode())

@@ -25,6 +25,16 @@ class Ran:
 def result_of(ran: Ran, report: Report) -> bytes:
     """arq's result members as JSON. `jobs.envelope.deserialize` makes JobFailed of a failed one."""
     wire: dict[str, Any] = report.to_wire()
+    answer = {"error": "failed", "report": wire} if report.failed else wire
+    return _result(ran, answer, success=not report.failed)
+
+
+def aborted_result(ran: Ran) -> bytes:
+    """The result of a job that was aborted before it was started; `arq.jobs.Job.abort` answers True."""
+    return _result(ran, {"error": "cancelled"}, success=False)
+
+
+def _result(ran: Ran, answer: dict[str, Any], *, success: bool) -> bytes:
     return orjson.dumps(
         {
             "t": 1,
@@ -32,8 +42,8 @@ def result_of(ran: Ran, report: Report) -> bytes:
             "a": [],
             "k": {},
             "et": ran.enqueued_ms,
-            "s": not report.failed,
-            "r": {"error": "failed", "report": wire} if report.failed else wire,
+            "s": success,
+            "r": answer,
             "st": ran.started_ms,
             "ft": ran.finished_ms,
             "q": ran.queue,

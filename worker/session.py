@@ -35,7 +35,7 @@ from .holding import Holding
 from .intake import WRITES, Call, Refused, read_call, read_write
 from .intake_loop import IntakeLoop
 from .lifeline import Lifeline
-from .results import Ran, result_of
+from .results import Ran, aborted_result, result_of
 from .runtime import Runtime
 
 logger = logging.getLogger("penstock.session")
@@ -47,8 +47,8 @@ _LEAST_SECONDS = 1.0
 class Session:
     """See the module.
 
-    `redis_once` never repeats a command (see Claims). `functions` are the names that `run_function`
-    takes; it starts one and reports by `ended` or `given_back`.
+    `redis_once` never repeats a command (see Claims). `functions` are the names that
+    `run_function` takes; it starts one and reports by `ended` or `given_back`.
     """
 
     def __init__(
@@ -58,12 +58,13 @@ class Session:
         redis_once: Redis,
         *,
         functions: Collection[str],
-        run_function: Callable[[Claimed], None],
         most_functions: int,
+        may_abort: bool,
     ) -> None:
         settings = runtime.settings
         self._settings: Settings = settings
-        self._functions, self._run_function = functions, run_function
+        self._functions = functions
+        self.run_function: Callable[[Claimed, Call], None] = _no_function
         self._started = time.time()
         self._tasks: list[asyncio.Task[Any]] = []
         self._intake_tasks: list[asyncio.Task[Any]] = []
@@ -84,7 +85,13 @@ class Session:
             poll_seconds=settings.poll_seconds,
             job_max_bytes=settings.job_max_bytes,
             most_functions=most_functions,
+            may_abort=may_abort,
         )
+
+    @property
+    def keep_failure_ms(self) -> int:
+        """How long the report of a failed job is kept."""
+        return self._settings.keep_failure_seconds * 1000
 
     async def run(self, stopping: asyncio.Event, *, burst: bool) -> None:
         """Until told to stop or, in a burst, until nothing is left. Raises LeaseLost.
@@ -155,14 +162,17 @@ class Session:
         self.batcher.pump()
 
     def _hand_over(self, claimed: Claimed, call: Call) -> None:
-        if call.name in WRITES:
+        if call.name in WRITES and claimed.attempt < 0:
+            ran = self._ran(claimed, call.name, call.enqueued_ms, took_ms=0)
+            self.ended(claimed, aborted_result(ran), self.keep_failure_ms, failed=True)
+        elif call.name in WRITES:
             assert call.number is not None, "only admitted jobs are taken"
             payload = read_write(call.name, call.arguments)
             done = partial(self._report, claimed, call.name, call.enqueued_ms)
             self.batcher.add(Delivery(payload, call.number, done).entries)
         elif call.name in self._functions:
             self.holding.functions.add(claimed.id)
-            self._run_function(claimed)
+            self.run_function(claimed, call)
         else:
             known = ", ".join(sorted({*WRITES, *self._functions}))
             raise Refused(refusal("unknown_job", f"no job is named {call.name!r}; this worker knows {known}"))
@@ -199,6 +209,10 @@ class Session:
                 "troubles": counts.troubles,
             }
         )
+
+
+def _no_function(claimed: Claimed, call: Call) -> None:
+    raise AssertionError(f"{call.name}: a session with functions is given a runner")
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
