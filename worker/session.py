@@ -178,11 +178,14 @@ class Session:
             raise Refused(refusal("unknown_job", f"no job is named {call.name!r}; this worker knows {known}"))
 
     def _report(self, claimed: Claimed, name: str, enqueued_ms: int, report: Report) -> None:
-        now_ms = int(time.time() * 1000)
-        ran = Ran(claimed.name, name, self._settings.queue, enqueued_ms, now_ms - int(report.took_ms), now_ms)
-        keep = self._settings.keep_failure_seconds if report.failed else self._settings.keep_success_seconds
+        ran = self._ran(claimed, name, enqueued_ms, took_ms=int(report.took_ms))
+        keep_ms = self.keep_failure_ms if report.failed else self._settings.keep_success_seconds * 1000
         self._count(name, report)
-        self.ended(claimed, result_of(ran, report), keep * 1000, failed=report.failed)
+        self.ended(claimed, result_of(ran, report), keep_ms, failed=report.failed)
+
+    def _ran(self, claimed: Claimed, name: str, enqueued_ms: int, *, took_ms: int) -> Ran:
+        now_ms = int(time.time() * 1000)
+        return Ran(claimed.name, name, self._settings.queue, enqueued_ms, now_ms - took_ms, now_ms)
 
     def _count(self, name: str, report: Report) -> None:
         for outcome, number in report.counts.items():
