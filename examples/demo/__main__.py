@@ -57,9 +57,7 @@ EXPLAINED = (DoesNotAddUp, EmbeddedError, PenstockError, SettingsError, ApiError
 
 
 def main() -> int:
-    # `kill` and a closed terminal end the demo as Ctrl-C does: through every `with` block.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    end_in_order_on_signals()
     screen = Screen(STEPS)
     began = time.monotonic()
     try:
@@ -72,6 +70,16 @@ def main() -> int:
         return 130
     screen.say(f"everything adds up, in {time.monotonic() - began:.0f} s; all that was started has ended")
     return 0
+
+
+def end_in_order_on_signals() -> None:
+    """`kill` and a closed terminal end the demo as Ctrl-C does: through every `with` block."""
+    # A shell starts background processes with SIGINT ignored; asyncio handles it only where it is not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # As SIGINT, which asyncio turns into a cancellation; an exception raised in the middle of its loop
+        # could lose the producer that is just being started.
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def demonstrate(screen: Screen) -> None:
