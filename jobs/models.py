@@ -89,9 +89,6 @@ class DeleteDocument(_DocumentAction):
 
 
 DocumentAction = IndexDocument | UpdateDocument | DeleteDocument
-_ACTIONS: dict[str, type[_DocumentAction]] = {
-    model.job: model for model in (IndexDocument, UpdateDocument, DeleteDocument)
-}
 
 
 class BulkWrite(_Payload):
@@ -102,6 +99,9 @@ class BulkWrite(_Payload):
     """
 
     job: ClassVar[str] = "bulk"
+    action_models: ClassVar[dict[str, type[DocumentAction]]] = {
+        model.job: model for model in (IndexDocument, UpdateDocument, DeleteDocument)
+    }
 
     index: IndexName
     wait_until_visible: bool = False
@@ -113,8 +113,9 @@ class BulkWrite(_Payload):
         if not isinstance(data, dict) or not isinstance(data.get("actions"), list | tuple):
             return data
         index = data.get("index")
-        actions = enumerate(data["actions"])
-        return data | {"actions": tuple(_from_wire(position, action, index) for position, action in actions)}
+        models = cls.action_models
+        actions = (_from_wire(models, i, action, index) for i, action in enumerate(data["actions"]))
+        return data | {"actions": tuple(actions)}
 
     @field_validator("actions")
     @classmethod
@@ -133,18 +134,18 @@ class BulkWrite(_Payload):
         return super().arguments() | {"actions": actions}
 
 
-def _from_wire(position: int, action: Any, index: Any) -> Any:
+def _from_wire(models: dict[str, type[DocumentAction]], position: int, action: Any, index: Any) -> Any:
     """The model for one action of a bulk's wire form; what is no wire form goes on to pydantic's check."""
     if not isinstance(action, dict):
         return action
     members = dict(action)
     op = members.pop("op", None)
-    if op not in _ACTIONS:
-        raise ValueError(f"action {position}: op must be one of {', '.join(_ACTIONS)}, got {op!r}")
+    if op not in models:
+        raise ValueError(f"action {position}: op must be one of {', '.join(models)}, got {op!r}")
     if "index" in members:
         raise ValueError(f"action {position}: it takes its index from the bulk and can't name one")
     try:
-        return _ACTIONS[op].model_validate(members | {"index": index})
+        return models[op].model_validate(members | {"index": index})
     except ValidationError as error:
         inner = InvalidJob.from_validation(error)
         raise InvalidJob(f"actions.{position}.{inner.field}", inner.value, inner.reason) from None

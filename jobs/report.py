@@ -75,11 +75,18 @@ class Report:
 
     def to_wire(self) -> dict[str, Any]:
         """As a JSON object without empty members."""
-        members: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN_MEMBERS}
-        members["counts"] = dict(self.counts)
-        members["rejected"] = [rejection.to_wire() for rejection in self.rejected]
-        members["details"] = dict(self.details)
-        return {name: value for name, value in members.items() if value is not None and value not in ([], {})}
+        wire: dict[str, Any] = {}
+        for name in _PLAIN_MEMBERS:
+            value = getattr(self, name)
+            if value is not None:
+                wire[name] = value
+        if self.counts:
+            wire["counts"] = dict(self.counts)
+        if self.rejected:
+            wire["rejected"] = [rejection.to_wire() for rejection in self.rejected]
+        if self.details:
+            wire["details"] = dict(self.details)
+        return wire
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Report:

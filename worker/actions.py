@@ -6,13 +6,13 @@ however often it is sent. Its version comes from its number: see docs/non-obviou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import orjson
 
-from jobs.envelope import document_key
 from jobs.models import BulkWrite, DeleteDocument, DocumentAction, IndexDocument, UpdateDocument
 
 # Room for the versions that Elasticsearch's own updates add between two numbers.
@@ -67,19 +67,24 @@ class Action:
         return self.kind in (ActionKind.UPDATE, ActionKind.CREATE)
 
 
-def actions_of(payload: DocumentAction | BulkWrite, number: int) -> list[Action]:
-    """The actions of one job whose first number is `number`, in order."""
+def actions_of(payload: DocumentAction | BulkWrite, number: int, keys: Sequence[str]) -> list[Action]:
+    """The actions of one job whose first number is `number`, in order; `keys` has one for each.
+
+    Raises ValueError where there are more or fewer keys than actions.
+    """
     if isinstance(payload, BulkWrite):
         visible = payload.wait_until_visible
-        return [_action(action, number + i, visible) for i, action in enumerate(payload.actions)]
-    return [_action(payload, number, False)]
+        numbered = enumerate(zip(payload.actions, keys, strict=True), number)
+        return [_action(action, n, key, visible) for n, (action, key) in numbered]
+    (key,) = keys
+    return [_action(payload, number, key, False)]
 
 
-def _action(payload: DocumentAction, number: int, visible: bool) -> Action:
+def _action(payload: DocumentAction, number: int, key: str, visible: bool) -> Action:
     common: dict[str, Any] = {
         "index": payload.index,
         "id": payload.id,
-        "key": document_key(payload.index, payload.id),
+        "key": key,
         "number": number,
         "routing": payload.routing,
         "wait_until_visible": visible or payload.wait_until_visible,

@@ -83,9 +83,14 @@ class Batcher:
         for entry in entries:
             self._lanes.add(entry)
 
-    def pump(self) -> None:
-        """Send what is ready while slots are free. Called after every change."""
+    def pump(self, *, only_full: bool = False) -> None:
+        """Send what is ready while slots are free. Called after every change.
+
+        `only_full`: more is about to be added, so that a batch that is not full yet can wait for it.
+        """
         while not self._stopped and len(self._sending) < self._limits.max_in_flight:
+            if only_full and len(self._lanes) < self._limits.max_actions:
+                return
             batch = self._split.popleft() if self._split else self._next_batch()
             if not batch:
                 return

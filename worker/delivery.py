@@ -5,7 +5,7 @@ Knows the job's times and its actions; knows no Redis and no Elasticsearch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, time
 
 from jobs.models import BulkWrite, DocumentAction
@@ -23,14 +23,19 @@ class Delivery:
     __slots__ = ("_bulk", "_done", "_open", "_results", "_started", "_waited_ms", "entries")
 
     def __init__(
-        self, payload: DocumentAction | BulkWrite, number: int, done: Callable[[Report], None]
+        self,
+        payload: DocumentAction | BulkWrite,
+        number: int,
+        keys: Sequence[str],
+        done: Callable[[Report], None],
     ) -> None:
         self._done = done
         self._bulk = isinstance(payload, BulkWrite)
         self._started = monotonic()
         # A job's number is the moment of its enqueue by Redis's clock, in µs.
         self._waited_ms = max(0.0, time() * 1000 - number / 1000)
-        self.entries = [Entry(action, self, i) for i, action in enumerate(actions_of(payload, number))]
+        actions = actions_of(payload, number, keys)
+        self.entries = [Entry(action, self, i) for i, action in enumerate(actions)]
         self._results: list[Result | None] = [None] * len(self.entries)
         self._open = len(self.entries)
 

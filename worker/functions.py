@@ -15,12 +15,12 @@ from arq.worker import Function, func
 
 from jobs.envelope import document_keys
 from jobs.errors import JobFailed
-from jobs.models import LoadDocuments, ReindexAlias
+from jobs.models import BulkWrite, DocumentAction, LoadDocuments, ReindexAlias
 from jobs.report import Report, refusal
 
 from .claims import Claims
 from .delivery import Delivery
-from .intake import WRITES, Refused, read_payload, read_write
+from .intake import WRITES, Refused, read_payload
 from .reindex import reindex_alias
 from .runtime import runtime_of
 
@@ -56,12 +56,14 @@ async def _write(name: str, ctx: Mapping[Any, Any], arguments: dict[str, Any]) -
     """A writing job under the stock worker: admitted here, then batched with all others."""
     runtime = runtime_of(ctx)
     try:
-        payload = read_write(name, arguments)
+        payload = read_payload(name, arguments)
     except Refused as refused:
         raise JobFailed(refused.report) from refused
+    assert isinstance(payload, DocumentAction | BulkWrite), name
     redis: ArqRedis = ctx["redis"]
     claims = Claims(redis, redis, runtime.settings.queue, runtime.name)
-    number = await claims.admit(ctx["job_id"].encode(), document_keys(payload), reorder=False)
+    keys = document_keys(payload)
+    number = await claims.admit(ctx["job_id"].encode(), keys, reorder=False)
     if number is None:
         raise JobFailed(refusal("payload_missing", "the job's payload was removed while it was started"))
     answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
@@ -70,7 +72,7 @@ async def _write(name: str, ctx: Mapping[Any, Any], arguments: dict[str, Any]) -
         if not answer.cancelled():
             answer.set_result(report)
 
-    delivery = Delivery(payload, number, done)
+    delivery = Delivery(payload, number, keys, done)
     runtime.batcher.add(delivery.entries)
     runtime.batcher.pump()
     report = await answer

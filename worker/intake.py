@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from jobs.envelope import split
 from jobs.errors import InvalidJob, UnreadableJob
-from jobs.models import PAYLOADS, BulkWrite, DocumentAction, Payload
+from jobs.models import PAYLOADS, BulkWrite, DocumentAction, IndexDocument, Payload, UpdateDocument
 from jobs.report import Report, refusal
 
 # The jobs whose actions go into shared bulk requests; the others run as functions of their own.
@@ -88,10 +88,33 @@ def _members(body: bytes) -> dict[str, Any]:
     return members
 
 
+class _StoredIndex(IndexDocument):
+    """Its document came out of JSON: it need not be walked once more to see whether JSON can hold it."""
+
+    document: dict[str, Any]
+
+
+class _StoredUpdate(UpdateDocument):
+    doc: dict[str, Any] | None = None
+    upsert: dict[str, Any] | None = None
+    script: dict[str, Any] | None = None
+
+
+class _StoredBulk(BulkWrite):
+    action_models = BulkWrite.action_models | {"index": _StoredIndex, "update": _StoredUpdate}
+
+
+_STORED: dict[str, type[Payload]] = PAYLOADS | {
+    "index": _StoredIndex,
+    "update": _StoredUpdate,
+    "bulk": _StoredBulk,
+}
+
+
 def read_payload(name: str, arguments: dict[str, Any]) -> Payload:
     """The checked payload of one of Penstock's jobs. Raises Refused, naming field and value."""
     try:
-        return PAYLOADS[name].model_validate(arguments)
+        return _STORED[name].model_validate(arguments)
     except ValidationError as error:
         found = InvalidJob.from_validation(error)
         raise Refused(_invalid(found, arguments)) from error
@@ -99,11 +122,16 @@ def read_payload(name: str, arguments: dict[str, Any]) -> Payload:
         raise Refused(_invalid(error, arguments)) from error
 
 
-def read_write(name: str, arguments: dict[str, Any]) -> DocumentAction | BulkWrite:
-    """The checked payload of a job that writes documents. Raises Refused."""
-    payload = read_payload(name, arguments)
-    assert isinstance(payload, DocumentAction | BulkWrite), name
-    return payload
+def read_write(call: Call) -> tuple[DocumentAction | BulkWrite, int]:
+    """The checked payload of a claimed job that writes documents, and its number. Raises Refused."""
+    payload = read_payload(call.name, call.arguments)
+    assert isinstance(payload, DocumentAction | BulkWrite), call.name
+    assert call.number is not None, "a job without a number is admitted before it is taken"
+    actions = len(payload.actions) if isinstance(payload, BulkWrite) else 1
+    if len(call.document_keys) != actions:
+        reason = f"its first line names {len(call.document_keys)} documents, the job has {actions} actions"
+        raise Refused(refusal("unreadable_job", reason))
+    return payload, call.number
 
 
 def _invalid(error: InvalidJob, arguments: dict[str, Any]) -> Report:
