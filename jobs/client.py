@@ -20,14 +20,14 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from . import keys
-from .connection import connect
+from .connection import connect, reaching
 from .envelope import DEFAULT_MAX_JOB_BYTES, document_keys, encode_job
 from .errors import InvalidJob, QueueUnavailable
 from .handle import Duplicate, Enqueued, JobHandle, read_report
 from .models import (
+    PAYLOADS,
     BulkWrite,
     DeleteDocument,
     DocumentAction,
@@ -37,10 +37,12 @@ from .models import (
     ReindexAlias,
     UpdateDocument,
 )
+from .names import check_length
 from .overview import Overview, look
 from .report import Report
 
 _DAY_SECONDS = 86_400
+_MAX_IDEMPOTENCY_KEY_BYTES = 1024
 # One script call holds Redis for as long as it takes: about 10 ms at these marks.
 _JOBS_PER_CALL = 500
 _BYTES_PER_CALL = 1024 * 1024
@@ -71,12 +73,17 @@ class IndexQueue:
         max_job_bytes: int = DEFAULT_MAX_JOB_BYTES,
         idempotency_seconds: float = _DAY_SECONDS,
     ) -> None:
+        if idempotency_seconds < 0.001:
+            raise ValueError(f"idempotency_seconds: expected 0.001 or more, got {idempotency_seconds!r}")
+        if not isinstance(redis, str) and redis.connection_pool.connection_kwargs.get("decode_responses"):
+            raise ValueError("redis: the client must not decode responses (decode_responses=True)")
         self._owned = isinstance(redis, str)
         self._redis: Redis = connect(redis) if isinstance(redis, str) else redis
         self._queue = queue
         self._max_job_bytes = max_job_bytes
         self._idempotency_ms = int(idempotency_seconds * 1000)
-        self._script = self._redis.register_script(files(__package__).joinpath("enqueue.lua").read_text())
+        script = files(__package__).joinpath("enqueue.lua").read_text(encoding="utf-8")
+        self._script = self._redis.register_script(script)
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,7 +148,8 @@ class IndexQueue:
         """Enqueue many payloads in their order, hundreds a round trip; one handle for each.
 
         `progress` is called with the number enqueued so far. Raises InvalidJob at the first bad
-        payload, when all before it have been enqueued; its `enqueued` attribute holds their handles.
+        payload, when all before it have been enqueued, and QueueUnavailable; the `enqueued` attribute of
+        both holds the handles of what is known to be enqueued.
         """
         handles: list[JobHandle] = []
         try:
@@ -149,7 +157,7 @@ class IndexQueue:
                 handles += await self._send(chunk)
                 if progress:
                     progress(len(handles))
-        except InvalidJob as error:
+        except (InvalidJob, QueueUnavailable) as error:
             error.enqueued = tuple(handles)
             raise
         return handles
@@ -161,12 +169,14 @@ class IndexQueue:
     async def reports(self, handles: Iterable[JobHandle]) -> list[Report | None]:
         """The reports of many jobs in one round trip; None for a job that has not ended."""
         names = [keys.RESULT_PREFIX + handle.id for handle in handles]
-        stored = await self._redis.mget(names) if names else []
+        with reaching("tell the reports"):
+            stored = await self._redis.mget(names) if names else []
         return [None if raw is None else read_report(raw) for raw in stored]
 
     async def overview(self, failures: int = 10) -> Overview:
         """The queue, its workers and its latest failures."""
-        return await look(self._redis, self._queue, failures)
+        with reaching("tell of the queue"):
+            return await look(self._redis, self._queue, failures)
 
     async def _chunks(
         self,
@@ -176,22 +186,28 @@ class IndexQueue:
         """Entries cut at a count and a size; on a bad payload, first what came before it."""
         chunk: list[_Entry] = []
         size = 0
-        async for payload in _each(payloads):
-            try:
-                entry = self._entry(payload, idempotency_key(payload) if idempotency_key else None)
-            except InvalidJob:
-                if chunk:
+        found: InvalidJob | None = None
+        try:
+            async for payload in _each(payloads):
+                chunk.append(self._entry(payload, idempotency_key(payload) if idempotency_key else None))
+                size += len(chunk[-1].body)
+                if len(chunk) >= _JOBS_PER_CALL or size >= _BYTES_PER_CALL:
                     yield chunk
-                raise
-            chunk.append(entry)
-            size += len(entry.body)
-            if len(chunk) >= _JOBS_PER_CALL or size >= _BYTES_PER_CALL:
-                yield chunk
-                chunk, size = [], 0
+                    chunk, size = [], 0
+        except ValidationError as error:  # raised by the caller's generator, as it made a payload
+            found = InvalidJob.from_validation(error)
+        except InvalidJob as error:
+            found = error
         if chunk:
             yield chunk
+        if found:
+            raise found
 
     def _entry(self, payload: Payload, idempotency_key: str | None) -> _Entry:
+        if not isinstance(payload, Payload):
+            raise InvalidJob("payload", payload, f"expected one of the payload models {', '.join(_MODELS)}")
+        if idempotency_key is not None:
+            _check_idempotency_key(idempotency_key)
         body = encode_job(payload, enqueued_ms=int(time.time() * 1000), max_bytes=self._max_job_bytes)
         documents = document_keys(payload)
         spaced = "".join(f" {key}" for key in documents)
@@ -206,16 +222,27 @@ class IndexQueue:
         ]
         for entry in entries:
             arguments += entry
-        try:
+        with reaching("take the job"):
             answers = await self._script(keys=[self._queue, keys.LAST_NUMBER], args=arguments)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable(f"Redis did not take the job: {type(error).__name__}: {error}") from error
         return [self._handle(entry, answer) for entry, answer in zip(entries, answers, strict=True)]
 
     def _handle(self, entry: _Entry, answer: int | bytes) -> JobHandle:
         if isinstance(answer, int):
             return Enqueued(entry.id, self._redis, self._queue)
         return Duplicate(answer.decode(), self._redis, self._queue)
+
+
+_MODELS = [model.__name__ for model in PAYLOADS.values()]
+
+
+def _check_idempotency_key(key: Any) -> None:
+    """Raises InvalidJob: an empty key would silently be no key."""
+    if not isinstance(key, str):
+        raise InvalidJob("idempotency_key", key, "an idempotency key is text")
+    try:
+        check_length(key, "an idempotency key", _MAX_IDEMPOTENCY_KEY_BYTES)
+    except ValueError as error:
+        raise InvalidJob("idempotency_key", key, str(error)) from None
 
 
 def _checked(model: type[Payload], arguments: dict[str, Any]) -> Payload:

@@ -7,15 +7,30 @@ connect raises beneath redis-py. Without a socket timeout a paused Redis would h
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from .errors import QueueUnavailable
 
 TIMEOUT_SECONDS = 5.0
 _RETRIES = 5
 REPEATABLE: tuple[type[Exception], ...] = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Turns what Redis and the network raise into QueueUnavailable, in one place."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise QueueUnavailable(f"Redis did not {what}: {type(error).__name__}: {error}") from error
 
 
 def connect(url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Redis:

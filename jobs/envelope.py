@@ -127,7 +127,8 @@ def _result_to_wire(result: Any) -> Any:
         case asyncio.CancelledError():
             return {"error": "cancelled"}
         case BaseException():
-            report = refusal(type(result).__name__, str(result))
+            reason = str(result).encode("utf-8", "backslashreplace").decode()
+            report = refusal(type(result).__name__, reason)
             return {"error": "failed", "report": report.to_wire()}
         case _:
             return result
@@ -136,18 +137,20 @@ def _result_to_wire(result: Any) -> Any:
 def _failure_from_wire(result: Any) -> BaseException:
     if isinstance(result, dict) and result.get("error") == "cancelled":
         return asyncio.CancelledError()
-    if isinstance(result, dict) and "report" in result:
+    try:
         return JobFailed(Report.from_wire(result["report"]))
-    return JobFailed(refusal("unknown", str(result)))
+    except (TypeError, ValueError, LookupError):
+        return JobFailed(refusal("unknown", str(result)))
 
 
 def _not_json(payload: Payload, error: Exception) -> InvalidJob:
     """Names the member that JSON can't hold, found by trying them one by one."""
     for path, value in _members(payload.arguments().items(), ""):
         try:
-            _dumps(value).encode()
+            _dumps([path, value]).encode()
         except (ValueError, TypeError, RecursionError):
-            return InvalidJob(path, value, "JSON can't hold it")
+            printable = path.encode("utf-8", "backslashreplace").decode()
+            return InvalidJob(printable, value, "JSON can't hold it")
     return InvalidJob("job", type(error).__name__, "JSON can't hold it")
 
 
@@ -155,7 +158,7 @@ def _members(items: Iterable[tuple[Any, Any]], prefix: str) -> Iterable[tuple[st
     """Every leaf below with its dotted path; not deeper than a path that a person would read."""
     for name, value in items:
         path = f"{prefix}{name}"
-        if isinstance(value, dict) and path.count(".") < 20:
+        if isinstance(value, dict) and value and path.count(".") < 20:
             yield from _members(value.items(), f"{path}.")
         elif isinstance(value, list) and path.count(".") < 20:
             yield from _members(enumerate(value), f"{path}.")

@@ -42,6 +42,10 @@ class InvalidJob(PenstockError, ValueError):
         self.field, self.value, self.reason = field, value, reason
         super().__init__(f"{field}: {reason}, got {_short(value)}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Made anew in another process; the handles of `enqueued` hold connections and stay behind.
+        return type(self), (self.field, self.value, self.reason)
+
     @classmethod
     def from_validation(cls, error: ValidationError) -> InvalidJob:
         """The first of pydantic's findings as one sentence."""
@@ -49,14 +53,17 @@ class InvalidJob(PenstockError, ValueError):
         cause = first.get("ctx", {}).get("error")
         if isinstance(cause, InvalidJob):  # a nested payload's finding, which is a sentence already
             return cause
-        # pydantic adds the names of the union's members to the path: only what the caller wrote is shown.
-        path = [str(part) for part in first["loc"] if not _is_type_name(part)]
         reason = first["msg"].removeprefix("Value error, ")
-        return cls(".".join(path) or "job", first["input"], reason)
+        return cls(".".join(_steps(first["loc"])) or "job", first["input"], reason)
 
 
 class QueueUnavailable(PenstockError):
-    """Raised when Redis can't be reached or refuses the write; the job may be enqueued again safely."""
+    """Raised when Redis can't be reached or refuses the write; the job may be enqueued again safely.
+
+    Attribute `enqueued`: the handles of the jobs that `enqueue_many` knows to be enqueued.
+    """
+
+    enqueued: tuple[JobHandle, ...] = ()
 
 
 class UnreadableJob(PenstockError, ValueError):
@@ -78,21 +85,29 @@ class JobFailed(PenstockError):
         self.report = report
         super().__init__(report.failure())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.report,)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, JobFailed) and other.report == self.report
 
     __hash__ = PenstockError.__hash__
 
 
-def _is_type_name(part: str | int) -> bool:
-    """Whether pydantic put this part of an error's path there, as the name of a union's member."""
-    return isinstance(part, str) and (part.startswith("json-") or part in _UNION_MEMBERS)
+def _steps(path: tuple[str | int, ...]) -> list[str]:
+    """What the caller wrote of a path in pydantic's finding.
 
-
-# The JSON types that pydantic names in the path of an error inside a JsonValue.
-_UNION_MEMBERS = frozenset({"nullable", "list", "dict", "str", "int", "float", "bool", "none", "json"})
+    The first part is the field. Inside a field every step is followed by the name of the union's member
+    that pydantic tried (``dict``, ``list``, a model), which may also be the name of somebody's field: it
+    is known by its place. ``[key]``, at such a place, says that the name is what is wrong.
+    """
+    inside = [str(part) for at, part in enumerate(path[1:]) if at % 2 == 0 or part == "[key]"]
+    return [*map(str, path[:1]), *inside]
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a {type(value).__name__} nested too deeply to be shown"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}… ({len(text)} characters)"

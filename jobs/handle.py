@@ -13,7 +13,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from . import keys
-from .envelope import deserialize, loads
+from .connection import reaching
+from .envelope import deserialize
 from .errors import JobFailed, JobNotFound, ReportTimeout
 from .report import Report, refusal
 
@@ -45,12 +46,13 @@ class JobHandle:
         return f"<{type(self).__name__} {self.id}>"
 
     async def status(self) -> JobStatus:
-        """Where the job stands now."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.exists(keys.RESULT_PREFIX + self.id)
-            pipe.exists(keys.IN_PROGRESS_PREFIX + self.id)
-            pipe.zscore(self._queue, self.id)
-            complete, in_progress, score = await pipe.execute()
+        """Where the job stands now. Raises QueueUnavailable."""
+        with reaching("tell the status"):
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.exists(keys.RESULT_PREFIX + self.id)
+                pipe.exists(keys.IN_PROGRESS_PREFIX + self.id)
+                pipe.zscore(self._queue, self.id)
+                complete, in_progress, score = await pipe.execute()
         if complete:
             return JobStatus.COMPLETE
         if in_progress:
@@ -62,7 +64,7 @@ class JobHandle:
 
     async def report(self) -> Report | None:
         """The report of the ended job, of a failed one too; None while it has not ended."""
-        raw = await self._redis.get(keys.RESULT_PREFIX + self.id)
+        raw = await self._stored_result()
         return None if raw is None else read_report(raw)
 
     async def result(self, timeout: float | None = None) -> Report:
@@ -74,7 +76,7 @@ class JobHandle:
         deadline = None if timeout is None else time.monotonic() + timeout
         delay = _FIRST_POLL_SECONDS
         while True:
-            raw = await self._redis.get(keys.RESULT_PREFIX + self.id)
+            raw = await self._stored_result()
             if raw is not None:
                 return read_success(raw)
             if deadline is not None and time.monotonic() >= deadline:
@@ -87,7 +89,13 @@ class JobHandle:
     async def _vanished(self) -> bool:
         """Whether neither the job nor its report is there, seen in one step."""
         names = (keys.JOB_PREFIX + self.id, keys.RESULT_PREFIX + self.id)
-        return not await self._redis.exists(*names)
+        with reaching("tell whether the job lives"):
+            return not await self._redis.exists(*names)
+
+    async def _stored_result(self) -> bytes | None:
+        with reaching("tell the report"):
+            raw: bytes | None = await self._redis.get(keys.RESULT_PREFIX + self.id)
+            return raw
 
 
 class Enqueued(JobHandle):
@@ -104,12 +112,14 @@ class Duplicate(JobHandle):
 
 def read_report(raw: bytes) -> Report:
     """The report in a stored result, failed or not. Raises UnreadableJob where it is none of ours."""
-    members = loads(raw)
-    result = members.get("r")
-    if isinstance(result, dict) and "error" in result:
-        failed = result.get("report")
-        return Report.from_wire(failed) if failed else refusal(str(result["error"]), "the job was aborted")
-    return _as_report(result, success=members.get("s") is True)
+    members = deserialize(raw)
+    match members.get("r"):
+        case JobFailed(report=report):
+            return report
+        case asyncio.CancelledError():
+            return refusal("cancelled", "the job was aborted")
+        case result:
+            return _as_report(result, success=members.get("s") is True)
 
 
 def read_success(raw: bytes) -> Report:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from .errors import InvalidJob
-from .names import DocumentId, IndexName, Routing
+from .names import DocumentId, IndexName, Routing, check_index_name
 
 Object = dict[str, JsonValue]
 NonEmpty = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=512)]
@@ -113,6 +113,8 @@ class BulkWrite(_Payload):
         if not isinstance(data, dict) or not isinstance(data.get("actions"), list | tuple):
             return data
         index = data.get("index")
+        if not _is_index_name(index):  # pydantic's own finding names it, once
+            return data
         models = cls.action_models
         actions = (_from_wire(models, i, action, index) for i, action in enumerate(data["actions"]))
         return data | {"actions": tuple(actions)}
@@ -134,16 +136,24 @@ class BulkWrite(_Payload):
         return super().arguments() | {"actions": actions}
 
 
+def _is_index_name(index: Any) -> bool:
+    try:
+        return isinstance(index, str) and bool(check_index_name(index))
+    except ValueError:
+        return False
+
+
 def _from_wire(models: dict[str, type[DocumentAction]], position: int, action: Any, index: Any) -> Any:
     """The model for one action of a bulk's wire form; what is no wire form goes on to pydantic's check."""
     if not isinstance(action, dict):
         return action
     members = dict(action)
     op = members.pop("op", None)
-    if op not in models:
-        raise ValueError(f"action {position}: op must be one of {', '.join(models)}, got {op!r}")
+    if not isinstance(op, str) or op not in models:
+        raise InvalidJob(f"actions.{position}.op", op, f"op must be one of {', '.join(models)}")
     if "index" in members:
-        raise ValueError(f"action {position}: it takes its index from the bulk and can't name one")
+        reason = f"action {position} takes its index from the bulk and can't name one"
+        raise InvalidJob(f"actions.{position}.index", members["index"], reason)
     try:
         return models[op].model_validate(members | {"index": index})
     except ValidationError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 MAX_INDEX_NAME_BYTES = 255
 MAX_ID_BYTES = 512
@@ -61,6 +61,23 @@ def _check_routing(text: str) -> str:
     return check_length(text, "a routing value", MAX_ROUTING_BYTES)
 
 
-IndexName = Annotated[str, StringConstraints(strict=True), AfterValidator(check_index_name)]
-DocumentId = Annotated[str, StringConstraints(strict=True), AfterValidator(_check_id)]
-Routing = Annotated[str, StringConstraints(strict=True), AfterValidator(_check_routing)]
+# What the published JSON Schema says of the rules above. It counts characters, not bytes: a necessary
+# condition, so that it refuses nothing that the models take.
+_INDEX_NAME_SCHEMA = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_INDEX_NAME_BYTES,
+    "pattern": r'^(?!\.\.?$)(?![-_+])[^A-Z \\/*?"<>|,#:\t\n\r]+$',
+}
+
+
+def _text_schema(most_bytes: int) -> dict[str, object]:
+    return {"type": "string", "minLength": 1, "maxLength": most_bytes}
+
+
+_STRICT = StringConstraints(strict=True)
+IndexName = Annotated[str, _STRICT, AfterValidator(check_index_name), WithJsonSchema(_INDEX_NAME_SCHEMA)]
+DocumentId = Annotated[str, _STRICT, AfterValidator(_check_id), WithJsonSchema(_text_schema(MAX_ID_BYTES))]
+Routing = Annotated[
+    str, _STRICT, AfterValidator(_check_routing), WithJsonSchema(_text_schema(MAX_ROUTING_BYTES))
+]

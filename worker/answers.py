@@ -70,7 +70,7 @@ def read_item(action: Action, conditional: bool, item: Mapping[str, Any]) -> Ans
     result = _RESULTS.get(item.get("result", ""))
     if result is not None and "error" not in item:
         return Settled(result, version=item.get("_version"), seq_no=item.get("_seq_no"))
-    error = _error(item.get("error"))
+    error = type_and_reason(item.get("error"))
     if status == 409:
         return Trouble.CONFLICT if conditional else Settled(Outcome.SUPERSEDED)
     if status == 404 and conditional and error[0] == "document_missing_exception":
@@ -89,7 +89,7 @@ def read_failure(error: Exception) -> tuple[Trouble, str, str]:
     """
     match error:
         case ApiError():
-            return _trouble_of_status(error.meta.status), *_error(_error_member(error.body))
+            return _trouble_of_status(error.meta.status), *type_and_reason(_error_member(error.body))
         case ConnectionTimeout():
             return Trouble.UNSURE, "timeout", str(error)
         case ConnectionError():
@@ -115,7 +115,7 @@ def _error_member(body: Any) -> Any:
     return body.get("error") if isinstance(body, Mapping) else body
 
 
-def _error(error: Any) -> tuple[str, str]:
+def type_and_reason(error: Any) -> tuple[str, str]:
     """Type and reason, the cause's too where it says more: mapping conflicts hide the field there."""
     if not isinstance(error, Mapping):
         return "unknown", str(error)

@@ -6,6 +6,7 @@ Each method is one script call (see worker/lua for their contracts). Knows no El
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 from redis.asyncio import Redis
 
 from jobs import keys
-from jobs.envelope import HEADER_MARK
 
 from .scripts import script
 
@@ -21,6 +21,8 @@ logger = logging.getLogger("penstock.claims")
 
 # Jobs looked at in one claim: room for some that are passed over.
 _SCAN_FACTOR = 4
+# The first line as the scripts read it: what they take for document keys has to be freed again.
+_FIRST_LINE = re.compile(rb"P1 [0-9]+([^\n]*)\n")
 
 
 class LeaseLost(Exception):
@@ -41,7 +43,7 @@ class Claimed:
     @property
     def admitted(self) -> bool:
         """Whether it has its number; a job without a payload has nothing to number."""
-        return not self.raw or self.raw.startswith(HEADER_MARK)
+        return not self.raw or _FIRST_LINE.match(self.raw) is not None
 
     @property
     def name(self) -> str:
@@ -150,8 +152,6 @@ class Claims:
 
 
 def _header_keys(raw: bytes) -> bytes:
-    """The document keys of a stored job as they stand in its first line; none before admission."""
-    if not raw.startswith(HEADER_MARK):
-        return b""
-    line = raw[len(HEADER_MARK) : raw.find(b"\n")]
-    return line.partition(b" ")[2]
+    """The document keys of a stored job as they stand in its first line; none where that is damaged."""
+    line = _FIRST_LINE.match(raw)
+    return b"" if line is None else line[1].strip()

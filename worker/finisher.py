@@ -12,6 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from redis.asyncio import Redis
@@ -29,25 +30,51 @@ _KEEP_FAILURES = 1000
 _JOBS_PER_CALL = 1000
 
 
+class How(StrEnum):
+    """How a job ended, as finish.lua takes it (with a time to live of its own behind it, where it has one)."""
+
+    SUCCESS = "s"
+    FAILURE = "f"
+    UNTOLD = "n"
+    """It ended well and its result is not kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job that has ended. `result` is what arq stores (None: nothing), kept for `keep_ms` (0: for ever)."""
+    """A job that has ended. `result` is what arq stores.
+
+    `keep_ms` None: as long as the settings say of a success or a failure; 0: for ever.
+    """
 
     id: bytes
     document_keys: bytes
-    result: bytes | None
-    keep_ms: int
-    failed: bool
+    result: bytes
+    how: How
+    keep_ms: int | None = None
+
+    def arguments(self) -> tuple[bytes, bytes, bytes, str]:
+        """What finish.lua takes for one job."""
+        how = self.how if self.keep_ms is None else f"{self.how}{self.keep_ms}"
+        return self.id, self.document_keys, self.result, how
 
 
 class Finisher:
     """One per worker; `finished` is called with each job's id when Redis has let go of it."""
 
     def __init__(
-        self, redis: Redis, queue: str, claims: Claims, backoff: Backoff, finished: Callable[[bytes], None]
+        self,
+        redis: Redis,
+        queue: str,
+        claims: Claims,
+        backoff: Backoff,
+        finished: Callable[[bytes], None],
+        *,
+        keep_success_ms: int,
+        keep_failure_ms: int,
     ) -> None:
         self._script = redis.register_script(script("finish"))
         self._queue, self._claims, self._backoff, self._finished = queue, claims, backoff, finished
+        self._lives = (keep_success_ms, keep_failure_ms)
         self._ended: list[Ended] = []
         self._counts: Counter[str] = Counter()
         self._wanted = asyncio.Event()
@@ -107,10 +134,9 @@ class Finisher:
         ]
 
     def _arguments(self, batch: list[Ended], counts: Counter[str]) -> list[Any]:
-        arguments: list[Any] = [self._claims.worker, _KEEP_FAILURES, len(counts)]
+        arguments: list[Any] = [_KEEP_FAILURES, *self._lives, len(counts)]
         for name, number in counts.items():
             arguments += [name, number]
         for ended in batch:
-            result = b"" if ended.result is None else ended.result
-            arguments += [ended.id, ended.document_keys, result, ended.keep_ms, "1" if ended.failed else ""]
+            arguments += ended.arguments()
         return arguments

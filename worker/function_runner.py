@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 from jobs import JobFailed
 
 from .claims import Claimed
+from .finisher import How
 from .intake import Call
 from .session import Session
 
@@ -139,22 +140,24 @@ class FunctionRunner:
     ) -> None:
         self._worker.jobs_complete += success
         self._worker.jobs_failed += not success
-        keep_ms = self._keep_ms(self._worker.functions[call.name], success=success)
-        stored = None
-        if keep_ms is not None:
-            stored = self._stored(claimed, call, attempt, started_ms, success, result)
-        self._session.ended(claimed, stored, keep_ms or 0, failed=not success)
+        keep_ms, kept = self._keeping(self._worker.functions[call.name])
+        if success and not kept:
+            self._session.ended(claimed, b"", How.UNTOLD)
+            return
+        stored = self._stored(claimed, call, attempt, started_ms, success, result) or b""
+        if success:
+            self._session.ended(claimed, stored, How.SUCCESS, keep_ms)
+        else:  # kept as long as every other failure
+            self._session.ended(claimed, stored, How.FAILURE)
 
-    def _keep_ms(self, function: Function | CronJob, *, success: bool) -> int | None:
-        """How long a result is kept, as arq decides it; 0 for ever, None not at all."""
+    def _keeping(self, function: Function | CronJob) -> tuple[int, bool]:
+        """How long a success is kept in ms (0 for ever), and whether it is kept at all, as arq decides it."""
         worker = self._worker
         forever = function.keep_result_forever
         if worker.keep_result_forever if forever is None else forever:
-            return 0
-        if not success:
-            return self._session.keep_failure_ms
+            return 0, True
         seconds = worker.keep_result_s if function.keep_result_s is None else function.keep_result_s
-        return int(seconds * 1000) if seconds else None
+        return int((seconds or 0) * 1000), bool(seconds)
 
     def _stored(
         self, claimed: Claimed, call: Call, attempt: int, started_ms: int, success: bool, result: Any

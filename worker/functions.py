@@ -12,12 +12,15 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from arq.worker import Function, func
+from elastic_transport import ApiError, TransportError
+from elasticsearch.helpers import BulkIndexError
 
 from jobs.envelope import document_keys
 from jobs.errors import JobFailed
 from jobs.models import BulkWrite, DocumentAction, LoadDocuments, ReindexAlias
 from jobs.report import Report, refusal
 
+from .answers import read_failure, type_and_reason
 from .claims import Claims
 from .delivery import Delivery
 from .intake import WRITES, Refused, read_payload
@@ -42,7 +45,16 @@ async def reindex(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
     """Build a new index behind an alias and move the alias to it."""
     payload = _payload("reindex", arguments)
     assert isinstance(payload, ReindexAlias)
-    return await reindex_alias(runtime_of(ctx).client, payload)
+    try:
+        return await reindex_alias(runtime_of(ctx).client, payload)
+    except BulkIndexError as error:
+        item = next(iter(error.errors[0].values()))
+        kind, reason = type_and_reason(item.get("error"))
+        where = {"index": item.get("_index"), "id": item.get("_id")}
+        raise JobFailed(refusal(kind, reason, **where)) from error
+    except (ApiError, TransportError) as error:
+        _, kind, reason = read_failure(error)
+        raise JobFailed(refusal(kind, reason, index=payload.alias)) from error
 
 
 def _payload(name: str, arguments: dict[str, Any]) -> Any:

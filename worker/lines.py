@@ -15,7 +15,12 @@ from typing import Any, assert_never
 from jobs.outcomes import Outcome
 
 from .actions import VERSIONS_PER_NUMBER, Action, ActionKind
-from .answers import Settled, rejected
+from .answers import Answer, Settled, Trouble, rejected, type_and_reason
+
+# What no second look can mend: a missing routing, an alias of several indices, a closed index.
+_FINAL_ERRORS = frozenset(
+    {"routing_missing_exception", "illegal_argument_exception", "index_closed_exception"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +41,25 @@ class Line:
     conditional: bool = False
 
 
-def read_look(document: Mapping[str, Any]) -> Seen | None:
-    """One document of an mget answer; None where there is none (or its index is not there)."""
+def read_look(document: Mapping[str, Any]) -> Seen | Answer | None:
+    """One document of an mget answer; None where there is none (or its index is not there).
+
+    A look that failed says nothing of the document: it is final, or taken again (a shard that is away).
+    """
+    if error := document.get("error"):
+        kind, reason = type_and_reason(error)
+        if kind == "index_not_found_exception":
+            return None
+        return rejected(kind, reason) if kind in _FINAL_ERRORS else Trouble.UNAVAILABLE
     if not document.get("found"):
         return None
     return Seen(document["_version"], document["_seq_no"], document["_primary_term"])
 
 
-def plan(action: Action, seen: Seen | None) -> Line | Settled:
+def plan(action: Action, seen: Seen | Answer | None) -> Line | Answer:
     """How to send an action; `seen` matters only where the action needed a look."""
+    if isinstance(seen, Settled | Trouble):
+        return seen
     match action.kind:
         case ActionKind.INDEX:
             return _versioned(action, "index", action.body)

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from jobs import deserialize, serialize
 from settings import Settings
 
+from .cancelling import end_tasks
 from .claims import LeaseLost
 from .function_runner import FunctionRunner
 from .functions import own_functions
@@ -81,8 +82,7 @@ class PenstockWorker(Worker):
             while await self._lost_its_lease(self._runtime):
                 logger.warning("the lease was lost: what was held belongs to other workers; starting anew")
         finally:
-            arq_rounds.cancel()
-            await asyncio.gather(arq_rounds, return_exceptions=True)
+            await end_tasks([arq_rounds])
 
     async def close(self) -> None:
         """Close the client and the connections; safe to call twice and after a failed start."""
@@ -127,9 +127,7 @@ class PenstockWorker(Worker):
         running = list(self.tasks.values())
         if running:
             await asyncio.wait(running, timeout=seconds)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end_tasks(running)
 
     async def _arq_rounds(self) -> None:
         """What arq does at each of its polls beside claiming: cron jobs, its health key, aborts."""

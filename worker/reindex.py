@@ -35,7 +35,8 @@ async def reindex_alias(client: AsyncElasticsearch, payload: ReindexAlias) -> Re
     """Rebuild `payload.alias`. Raises JobFailed where it is not there or the counts differ."""
     if payload.source or payload.transform:
         name = "source" if payload.source else "transform"
-        raise JobFailed(refusal(f"unknown_{name}", f"no {name} of that name is registered with this worker"))
+        reason = f"no {name} named {payload.source or payload.transform!r} is registered with this worker"
+        raise JobFailed(refusal(f"unknown_{name}", reason))
     started = monotonic()
     old, concrete = await _old_index(client, payload.alias)
     new = f"{payload.alias}-{datetime.now(UTC):%Y%m%d%H%M%S%f}"

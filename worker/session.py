@@ -28,9 +28,10 @@ from jobs.report import Report, refusal
 from settings import Settings
 
 from .batcher import Batcher
+from .cancelling import end_tasks
 from .claims import Claimed, Claims
 from .delivery import Delivery
-from .finisher import Ended, Finisher
+from .finisher import Ended, Finisher, How
 from .holding import Holding
 from .intake import WRITES, Call, Refused, read_call, read_write
 from .intake_loop import IntakeLoop
@@ -74,7 +75,15 @@ class Session:
         self.batcher: Batcher = runtime.new_batcher(self.name)
         self.claims = Claims(redis, redis_once, settings.queue, self.name)
         self.holding = Holding(settings.max_claimed_jobs, settings.claimed_max_bytes)
-        self.finisher = Finisher(redis, settings.queue, self.claims, runtime.backoff, self.holding.remove)
+        self.finisher = Finisher(
+            redis,
+            settings.queue,
+            self.claims,
+            runtime.backoff,
+            self.holding.remove,
+            keep_success_ms=settings.keep_success_seconds * 1000,
+            keep_failure_ms=settings.keep_failure_seconds * 1000,
+        )
         self._lifeline = Lifeline(
             self.claims, settings.lease_seconds, settings.heartbeat_seconds, self._about_itself
         )
@@ -90,24 +99,23 @@ class Session:
             may_abort=may_abort,
         )
 
-    @property
-    def keep_failure_ms(self) -> int:
-        """How long the report of a failed job is kept."""
-        return self._settings.keep_failure_seconds * 1000
-
     async def run(self, stopping: asyncio.Event, *, burst: bool) -> None:
         """Until told to stop or, in a burst, until nothing is left. Raises LeaseLost.
 
         Lifeline and finisher go on afterwards: `leave` or `abandon` ends them.
         """
-        await self._lifeline.register()
+        stop = self._start(stopping.wait())
+        registered = self._start(self._lifeline.register())
+        await asyncio.wait({registered, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not registered.done():  # told to stop before Redis answered
+            return
+        registered.result()
         lifeline = self._start(self._lifeline.run())
         finisher = self._start(self.finisher.run())
         intake = self._start(self._intake.run(burst=burst))
-        stop = self._start(stopping.wait())
         self._intake_tasks = [intake, self._start(self._intake.listen())]
         done, _ = await asyncio.wait({lifeline, finisher, intake, stop}, return_when=asyncio.FIRST_COMPLETED)
-        await _cancel(self._intake_tasks)
+        await end_tasks(self._intake_tasks)
         for task in done:
             task.result()
 
@@ -123,19 +131,19 @@ class Session:
         except (RedisError, OSError) as error:
             # The lease ends by itself, and another worker takes the jobs over.
             logger.warning("leaving without a word: Redis does not answer (%s)", error)
-        await _cancel(self._tasks)
+        await end_tasks(self._tasks)
 
     async def abandon(self) -> None:
         """Drop everything at once, connections first: it belongs to others."""
         await self.batcher.drain(0)
-        await _cancel(self._tasks)
+        await end_tasks(self._tasks)
 
-    def ended(self, claimed: Claimed, result: bytes | None, keep_ms: int, *, failed: bool) -> None:
+    def ended(self, claimed: Claimed, result: bytes, how: How, keep_ms: int | None = None) -> None:
         """Have the end of one job stored and counted."""
         self.finisher.count("jobs")
-        if failed:
+        if how is How.FAILURE:
             self.finisher.count("failed")
-        self.finisher.add(Ended(claimed.id, claimed.document_keys, result, keep_ms, failed))
+        self.finisher.add(Ended(claimed.id, claimed.document_keys, result, how, keep_ms))
 
     async def given_back(self, claimed: Claimed, score: float | None) -> None:
         """Put one job back into the queue, at a new score or where it was."""
@@ -173,7 +181,7 @@ class Session:
     def _hand_over(self, claimed: Claimed, call: Call) -> None:
         if call.name in WRITES and claimed.attempt < 0:
             ran = self._ran(claimed, call.name, call.enqueued_ms, took_ms=0)
-            self.ended(claimed, aborted_result(ran), self.keep_failure_ms, failed=True)
+            self.ended(claimed, aborted_result(ran), How.FAILURE)
         elif call.name in WRITES:
             payload, number = read_write(call)
             done = partial(self._report, claimed, call.name, call.enqueued_ms)
@@ -187,9 +195,8 @@ class Session:
 
     def _report(self, claimed: Claimed, name: str, enqueued_ms: int, report: Report) -> None:
         ran = self._ran(claimed, name, enqueued_ms, took_ms=int(report.took_ms))
-        keep_ms = self.keep_failure_ms if report.failed else self._settings.keep_success_seconds * 1000
         self._count(name, report)
-        self.ended(claimed, result_of(ran, report), keep_ms, failed=report.failed)
+        self.ended(claimed, result_of(ran, report), How.FAILURE if report.failed else How.SUCCESS)
 
     def _ran(self, claimed: Claimed, name: str, enqueued_ms: int, *, took_ms: int) -> Ran:
         now_ms = int(time.time() * 1000)
@@ -224,9 +231,3 @@ class Session:
 
 def _no_function(claimed: Claimed, call: Call) -> None:
     raise AssertionError(f"{call.name}: a session with functions is given a runner")
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

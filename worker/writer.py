@@ -52,8 +52,8 @@ class BulkWriter:
         await self._refresh(_to_refresh(actions, answers))
         return answers
 
-    async def _look(self, actions: Sequence[Action]) -> dict[str, Seen]:
-        """Document key to its present state, for those that exist."""
+    async def _look(self, actions: Sequence[Action]) -> dict[str, Seen | Answer]:
+        """Document key to its present state, for those that exist or could not be looked at."""
         if not actions:
             return {}
         wanted = [_wanted(action) for action in actions]
@@ -94,13 +94,13 @@ def _header_and_body(line: Line) -> tuple[dict[str, Any], bytes | None]:
 
 
 def _merge(
-    actions: Sequence[Action], plans: Sequence[Line | Settled], items: Iterable[dict[str, Any]]
+    actions: Sequence[Action], plans: Sequence[Line | Answer], items: Iterable[dict[str, Any]]
 ) -> list[Answer]:
     """One answer an action: what was settled by the look alone, and what the items say of the rest."""
     answered = iter(items)
     answers: list[Answer] = []
     for action, planned in zip(actions, plans, strict=True):
-        if isinstance(planned, Settled):
+        if not isinstance(planned, Line):
             answers.append(planned)
         elif (item := next(answered, None)) is None:
             answers.append(Trouble.UNSURE)

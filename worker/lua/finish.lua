@@ -2,36 +2,46 @@
 --
 -- KEYS  1 this worker's claimed set   2 holders   3 this worker's held documents
 --       4 counters   5 ids of the latest failures   6 queue   7 aside
--- ARGV  1 worker id   2 number of failures to keep   3 number of counters that follow
---       then for each counter: name, increment
---       then for each job: id, document keys (spaces between), result or '',
---       time to live of the result in ms (0: for ever), '1' where it failed
+-- ARGV  1 number of failures to keep   2 time to live of a success in ms   3 that of a failure
+--       4 number of counters that follow, then for each: name, increment
+--       then for each job: id, document keys (spaces between), result,
+--       how: 's' a success, 'f' a failure, 'n' nothing to keep; or a time to live of its own in ms
+--       (0: for ever), after an 's' or an 'f'
 -- Returns the ids of the jobs that this worker does not own any more; nothing was stored for those.
 local claimed, holders, held, counters, failures = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local queue, aside = KEYS[6], KEYS[7]
-local keep = tonumber(ARGV[2])
-local first = 4 + 2 * tonumber(ARGV[3])
-local lost = {}
+local keep = tonumber(ARGV[1])
+local lives = { s = ARGV[2], f = ARGV[3] }
+local first = 5 + 2 * tonumber(ARGV[4])
+local ids, lost, ended, gone, documents = {}, {}, {}, {}, {}
 
-local function store(id, result, ttl, failed)
-  if result ~= '' and ttl ~= '0' then
-    redis.call('SET', 'arq:result:' .. id, result, 'PX', ttl)
-  elseif result ~= '' then
+local function store(id, result, how)
+  local kind = string.sub(how, 1, 1)
+  local ttl = #how > 1 and string.sub(how, 2) or lives[kind]
+  if ttl == '0' then
     redis.call('SET', 'arq:result:' .. id, result)
+  elseif ttl then
+    redis.call('SET', 'arq:result:' .. id, result, 'PX', ttl)
   end
-  redis.call('DEL', 'arq:job:' .. id, 'arq:in-progress:' .. id, 'arq:retry:' .. id)
-  redis.call('ZREM', queue, id)
-  if failed == '1' then redis.call('LPUSH', failures, id) end
+  if kind == 'f' then redis.call('LPUSH', failures, id) end
 end
 
-for i = first, #ARGV, 5 do
-  if redis.call('ZREM', claimed, ARGV[i]) == 0 then
-    lost[#lost + 1] = ARGV[i]
+for i = first, #ARGV, 4 do ids[#ids + 1] = ARGV[i] end
+for n, score in ipairs(many('ZMSCORE', claimed, ids)) do
+  local i, id = first + 4 * (n - 1), ids[n]
+  if not score then
+    lost[#lost + 1] = id
   else
-    store(ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
-    free(queue, aside, holders, held, ARGV[i + 1])
+    store(id, ARGV[i + 2], ARGV[i + 3])
+    ended[#ended + 1] = id
+    for _, prefix in ipairs({ 'arq:job:', 'arq:in-progress:', 'arq:retry:' }) do gone[#gone + 1] = prefix .. id end
+    count(documents, ARGV[i + 1])
   end
 end
-for i = 4, first - 1, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
+many('ZREM', claimed, ended)
+many('ZREM', queue, ended)
+many('DEL', nil, gone)
+free(queue, aside, holders, held, documents)
+for i = 5, first - 1, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
 redis.call('LTRIM', failures, 0, keep - 1)
 return lost

@@ -1,0 +1,57 @@
+"""A Redis that is not there, or takes nothing: QueueUnavailable from every call, and nothing half done."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from redis.asyncio import Redis
+
+from embedded import RedisServer
+from jobs import IndexDocument, IndexQueue, QueueUnavailable, keys
+
+GOOD = IndexDocument(index="products", id="42", document={})
+
+
+@pytest.fixture
+async def lost_queue() -> AsyncIterator[IndexQueue]:
+    """A producer whose Redis refuses connections: the port is taken and nobody listens on it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        async with IndexQueue(f"redis://:secret@127.0.0.1:{taken.getsockname()[1]}/0") as queue:
+            yield queue
+
+
+@pytest.mark.parametrize(
+    "call", ["enqueue", "enqueue_many", "status", "report", "result", "reports", "overview"]
+)
+async def test_every_call_says_that_redis_is_unavailable(lost_queue: IndexQueue, call: str) -> None:
+    handle = lost_queue.job("unknown")
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "enqueue": lambda: lost_queue.enqueue(GOOD),
+        "enqueue_many": lambda: lost_queue.enqueue_many([GOOD]),
+        "status": handle.status,
+        "report": handle.report,
+        "result": lambda: handle.result(timeout=1),
+        "reports": lambda: lost_queue.reports([handle]),
+        "overview": lost_queue.overview,
+    }
+
+    with pytest.raises(QueueUnavailable, match="Redis did not") as caught:
+        await calls[call]()
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_full_redis_takes_no_job_at_all(own_redis: RedisServer) -> None:
+    async with Redis.from_url(own_redis.url) as redis, IndexQueue(own_redis.url) as queue:
+        await redis.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(QueueUnavailable):
+                await queue.enqueue(GOOD, idempotency_key="order-7")
+        finally:
+            await redis.config_set("maxmemory", 0)
+
+        assert await redis.dbsize() == 0
+        handle = await queue.enqueue(GOOD, idempotency_key="order-7")
+        assert await redis.zrange(keys.DEFAULT_QUEUE, 0, -1) == [handle.id.encode()]
