@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import orjson
-
 from jobs.models import BulkWrite, DeleteDocument, DocumentAction, IndexDocument, UpdateDocument
+
+from .exact_json import dumps
 
 # Room for the versions that Elasticsearch's own updates add between two numbers.
 VERSIONS_PER_NUMBER = 1024
-# An action line with everything but names and ids in it; the exact bytes are counted when it is built.
-_ACTION_LINE_BYTES = 120
+# An action line with every option, but without names and ids, and two line ends.
+_ACTION_LINE_BYTES = 180
 
 
 class ActionKind(StrEnum):
@@ -93,7 +93,7 @@ def _action(payload: DocumentAction, number: int, key: str, visible: bool) -> Ac
         case IndexDocument():
             return Action(
                 kind=ActionKind.CREATE if payload.create else ActionKind.INDEX,
-                body=orjson.dumps(payload.document),
+                body=dumps(payload.document),
                 pipeline=payload.pipeline,
                 require_alias=payload.require_alias,
                 **common,
@@ -102,8 +102,8 @@ def _action(payload: DocumentAction, number: int, key: str, visible: bool) -> Ac
             upsert = payload.doc if payload.doc_as_upsert else payload.upsert
             return Action(
                 kind=ActionKind.UPDATE,
-                body=orjson.dumps(_update_members(payload)),
-                upsert=None if upsert is None else orjson.dumps(upsert),
+                body=dumps(_update_members(payload)),
+                upsert=None if upsert is None else dumps(upsert),
                 **common,
             )
         case DeleteDocument():

@@ -54,6 +54,10 @@ _RESULTS = {
     "not_found": Outcome.MISSING,
 }
 _UNAVAILABLE = frozenset({502, 503, 504})
+_REASON_CHARACTERS = 2000
+_REFUSALS = frozenset({400, 413})
+# A server of another major version answers every request with 400 and this type.
+_NOT_THE_DOCUMENTS = frozenset({"media_type_header_exception"})
 
 
 def rejected(type: str, reason: str) -> Settled:
@@ -89,7 +93,8 @@ def read_failure(error: Exception) -> tuple[Trouble, str, str]:
     """
     match error:
         case ApiError():
-            return _trouble_of_status(error.meta.status), *type_and_reason(_error_member(error.body))
+            kind, reason = type_and_reason(_error_member(error.body))
+            return _trouble_of(error, kind), kind, reason or f"HTTP status {error.meta.status}"
         case ConnectionTimeout():
             return Trouble.UNSURE, "timeout", str(error)
         case ConnectionError():
@@ -102,13 +107,13 @@ def read_failure(error: Exception) -> tuple[Trouble, str, str]:
             raise error
 
 
-def _trouble_of_status(status: int) -> Trouble:
-    """401 and 403 concern the credentials, not the documents: no document is rejected for them."""
-    if status == 429:
+def _trouble_of(error: ApiError, kind: str) -> Trouble:
+    """Only 400 and 413 can be an action's fault; all else concerns credentials, versions, proxies."""
+    if error.meta.status == 429:
         return Trouble.THROTTLED
-    if status >= 500 or status in (401, 403):
-        return Trouble.UNAVAILABLE
-    return Trouble.REFUSED
+    if error.meta.status in _REFUSALS and kind not in _NOT_THE_DOCUMENTS:
+        return Trouble.REFUSED
+    return Trouble.UNAVAILABLE
 
 
 def _error_member(body: Any) -> Any:
@@ -116,11 +121,18 @@ def _error_member(body: Any) -> Any:
 
 
 def type_and_reason(error: Any) -> tuple[str, str]:
-    """Type and reason, the cause's too where it says more: mapping conflicts hide the field there."""
+    """Type and reason, the cause's too where it says more: mapping conflicts hide the field there.
+
+    A reason can quote a whole document, and what a proxy answers is a whole page: reports stay small.
+    """
     if not isinstance(error, Mapping):
-        return "unknown", str(error)
+        return "unknown", _short(str(error or ""))
     reason = str(error.get("reason", ""))
     cause = error.get("caused_by")
     if isinstance(cause, Mapping) and cause.get("reason"):
         reason = f"{reason}: {cause['reason']}"
-    return str(error.get("type", "unknown")), reason
+    return str(error.get("type", "unknown")), _short(reason)
+
+
+def _short(reason: str) -> str:
+    return reason if len(reason) <= _REASON_CHARACTERS else f"{reason[:_REASON_CHARACTERS]}…"

@@ -120,9 +120,6 @@ class Batcher:
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger.critical("a batch was lost to a defect of Penstock: please report it", exc_info=error)
-            raise error
         self.pump()
 
     async def _send(self, batch: list[Entry]) -> None:
@@ -131,7 +128,7 @@ class Batcher:
         batch_id = f"{self._name}-{self.counts.requests}"
         for entry in batch:
             entry.attempts += 1
-        reply = await self._write([entry.action for entry in batch])
+        reply = await self._reply(batch)
         troubled: list[tuple[Entry, Trouble]] = []
         for entry, answer in zip(batch, reply.answers, strict=True):
             if isinstance(answer, Settled):
@@ -141,20 +138,36 @@ class Batcher:
         if troubled:
             self._handle(troubled, reply.problem, batch_id)
 
+    async def _reply(self, batch: list[Entry]) -> Reply:
+        """What the writer says; a defect in it is one more way not to know what became of the batch."""
+        try:
+            reply = await self._write([entry.action for entry in batch])
+            if len(reply.answers) == len(batch):
+                return reply
+            raise ValueError(f"{len(reply.answers)} answers to {len(batch)} actions")  # noqa: TRY301
+        except Exception as error:
+            logger.critical("a defect of Penstock: please report it", exc_info=error)
+            return Reply([Trouble.UNSURE] * len(batch), ("internal_error", type(error).__name__))
+
     def _settle(self, entry: Entry, settled: Settled, batch_id: str) -> None:
         self._lanes.settle(entry)
         entry.owner.settled(entry, settled, batch_id)
 
     def _handle(self, troubled: list[tuple[Entry, Trouble]], problem: tuple[str, str], batch_id: str) -> None:
-        entries = [entry for entry, _ in troubled]
         if troubled[0][1] is Trouble.REFUSED:
-            self._divide(entries, problem, batch_id)
+            self._divide([entry for entry, _ in troubled], problem, batch_id)
             return
         self.counts.troubles += 1
+        at_once: list[Entry] = []
+        later: list[Entry] = []
         for entry, trouble in troubled:
             # A conflict says that somebody else wrote: the second look is worth taking at once.
-            entry.troubles += 0 if trouble is Trouble.CONFLICT and entry.troubles == 0 else 1
-        self._try_later(entries, troubled[0][1], problem)
+            (at_once if trouble is Trouble.CONFLICT and not entry.troubles else later).append(entry)
+            entry.troubles += 1
+        if not self._closing:
+            self._lanes.again(at_once)
+        if later:
+            self._try_later(later, troubled[0][1], problem)
 
     def _divide(self, entries: list[Entry], problem: tuple[str, str], batch_id: str) -> None:
         """A refused request: halves of it are sent again, which is safe since writing is idempotent."""
@@ -165,8 +178,7 @@ class Batcher:
         self._split.extend((entries[:middle], entries[middle:]))
 
     def _try_later(self, entries: list[Entry], trouble: Trouble, problem: tuple[str, str]) -> None:
-        worst = max(entry.troubles for entry in entries)
-        delay = self._backoff.delay(max(1, worst))
+        delay = self._backoff.delay(max(entry.troubles for entry in entries))
         logger.warning(
             "%d actions are tried again in %.2f s (%s%s)",
             len(entries),

@@ -31,7 +31,7 @@ _JOBS_PER_CALL = 1000
 
 
 class How(StrEnum):
-    """How a job ended, as finish.lua takes it (with a time to live of its own behind it, where it has one)."""
+    """How a job ended, as finish.lua takes it."""
 
     SUCCESS = "s"
     FAILURE = "f"

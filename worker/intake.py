@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from jobs.envelope import split
 from jobs.errors import InvalidJob, UnreadableJob
 from jobs.models import PAYLOADS, BulkWrite, DocumentAction, IndexDocument, Payload, UpdateDocument
+from jobs.names import MAX_ID_BYTES
 from jobs.report import Report, refusal
+
+from .exact_json import loads
 
 # The jobs whose actions go into shared bulk requests; the others run as functions of their own.
 WRITES = frozenset({"index", "update", "delete", "bulk"})
@@ -73,8 +75,8 @@ def _members(body: bytes) -> dict[str, Any]:
             refusal("unreadable_job", "what is stored for the job is a pickle, which is never loaded")
         )
     try:
-        members = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        members = loads(body)
+    except (ValueError, RecursionError) as error:
         raise Refused(
             refusal("unreadable_job", f"what is stored for the job is not JSON: {error}")
         ) from error
@@ -135,10 +137,10 @@ def read_write(call: Call) -> tuple[DocumentAction | BulkWrite, int]:
 
 
 def _invalid(error: InvalidJob, arguments: dict[str, Any]) -> Report:
-    index, id = arguments.get("index"), arguments.get("id")
-    return refusal(
-        "invalid_job",
-        str(error),
-        index=index if isinstance(index, str) else None,
-        id=id if isinstance(id, str) else None,
-    )
+    index, id = _name(arguments.get("index")), _name(arguments.get("id"))
+    return refusal("invalid_job", str(error), index=index, id=id)
+
+
+def _name(value: Any) -> str | None:
+    """An index name or an id for a report, which stays small."""
+    return value if isinstance(value, str) and len(value) <= MAX_ID_BYTES else None

@@ -87,6 +87,8 @@ def _plan_update(action: Action, seen: Seen | None) -> Line | Settled:
         if action.upsert is None:
             return rejected("document_missing_exception", f"[{action.id}]: document missing")
         return _versioned(action, "index", action.upsert)
+    if seen.version == action.version:  # its own upsert, whose answer was lost
+        return Settled(Outcome.CREATED, version=seen.version, seq_no=seen.seq_no)
     if seen.version >= action.version + VERSIONS_PER_NUMBER:
         return Settled(Outcome.SUPERSEDED, version=seen.version, seq_no=seen.seq_no)
     header = _header(action)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import logging.config
 import sys
 from datetime import UTC, datetime
-
-import orjson
 
 from jobs import JobFailed
 from settings import Settings
@@ -27,7 +25,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             members["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(members).decode()
+        # json, not orjson: a message may hold half a surrogate pair, out of an id or a file name.
+        return json.dumps(members)
 
 
 class _NotARefusal(logging.Filter):

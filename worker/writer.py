@@ -29,6 +29,10 @@ _NO_LIMIT = 2**31
 _VISIBLE = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.DELETED, Outcome.MISSING})
 
 
+class NotElasticsearch(Exception):
+    """Raised when an answer is none of Elasticsearch's, though its status says success."""
+
+
 class BulkWriter:
     """Writes batches with one client."""
 
@@ -39,6 +43,8 @@ class BulkWriter:
         """An answer for each action. Never raises for anything that Elasticsearch or the network did."""
         try:
             return Reply(await self._write(actions))
+        except NotElasticsearch as error:
+            return Reply([Trouble.UNSURE] * len(actions), ("unreadable_answer", str(error)))
         except (ApiError, TransportError) as error:
             trouble, kind, reason = read_failure(error)
             return Reply([trouble] * len(actions), (kind, reason))
@@ -49,8 +55,7 @@ class BulkWriter:
         lines = [line for line in plans if isinstance(line, Line)]
         items = await self._send(lines) if lines else []
         answers = _merge(actions, plans, items)
-        await self._refresh(_to_refresh(actions, answers))
-        return answers
+        return await self._made_visible(actions, answers)
 
     async def _look(self, actions: Sequence[Action]) -> dict[str, Seen | Answer]:
         """Document key to its present state, for those that exist or could not be looked at."""
@@ -58,7 +63,7 @@ class BulkWriter:
             return {}
         wanted = [_wanted(action) for action in actions]
         answer = await self._client.mget(docs=wanted, source=False)
-        found = zip(actions, map(read_look, answer["docs"]), strict=True)
+        found = zip(actions, map(read_look, _documents(answer.body, len(actions))), strict=True)
         return {action.key: seen for action, seen in found if seen is not None}
 
     async def _send(self, lines: Sequence[Line]) -> list[dict[str, Any]]:
@@ -72,7 +77,23 @@ class BulkWriter:
             raise_on_error=False,
             max_retries=0,
         )
-        return [next(iter(item.values())) async for _, item in stream]
+        try:
+            return [next(iter(item.values())) async for _, item in stream]
+        except (KeyError, TypeError, AttributeError) as error:
+            # The helper takes the answer to be Elasticsearch's; something in between has written this one.
+            raise NotElasticsearch("the answer to a bulk request has no items") from error
+
+    async def _made_visible(self, actions: Sequence[Action], answers: list[Answer]) -> list[Answer]:
+        """The answers after a refresh for those that wait for it; where it fails, these are unsure."""
+        waiting = [_waits(action, answer) for action, answer in zip(actions, answers, strict=True)]
+        indices = {action.index for action, waits in zip(actions, waiting, strict=True) if waits}
+        try:
+            await self._refresh(indices)
+        except (ApiError, TransportError):
+            return [
+                Trouble.UNSURE if waits else answer for answer, waits in zip(answers, waiting, strict=True)
+            ]
+        return answers
 
     async def _refresh(self, indices: set[str]) -> None:
         if not indices:
@@ -82,6 +103,14 @@ class BulkWriter:
         except NotFoundError:
             # One of them is gone, with all its documents: refresh what is left.
             await self._client.indices.refresh(index=sorted(indices), ignore_unavailable=True)
+
+
+def _documents(answer: Any, wanted: int) -> list[dict[str, Any]]:
+    """The documents of an mget answer. Raises NotElasticsearch where they are not all there."""
+    documents = answer.get("docs") if isinstance(answer, dict) else None
+    if not isinstance(documents, list) or len(documents) != wanted:
+        raise NotElasticsearch(f"the answer to a look at {wanted} documents does not have them")
+    return documents
 
 
 def _wanted(action: Action) -> dict[str, Any]:
@@ -109,9 +138,5 @@ def _merge(
     return answers
 
 
-def _to_refresh(actions: Sequence[Action], answers: Sequence[Answer]) -> set[str]:
-    return {
-        action.index
-        for action, answer in zip(actions, answers, strict=True)
-        if action.wait_until_visible and isinstance(answer, Settled) and answer.outcome in _VISIBLE
-    }
+def _waits(action: Action, answer: Answer) -> bool:
+    return action.wait_until_visible and isinstance(answer, Settled) and answer.outcome in _VISIBLE

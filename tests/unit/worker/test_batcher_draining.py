@@ -1,0 +1,123 @@
+"""The end of a batcher: what is ready leaves, answers are waited for up to a deadline, no try is repeated."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from jobs import Outcome
+from worker.actions import Action
+from worker.answers import Settled, Trouble
+from worker.batcher import Batcher
+
+MakeAction = Callable[..., Action]
+MakeBatcher = Callable[..., Batcher]
+Turns = Callable[[], Awaitable[None]]
+DONE = Settled(Outcome.CREATED)
+
+
+def put(batcher: Batcher, owned: Any, *actions: Action) -> None:
+    batcher.add(owned.entries(*actions))
+    batcher.pump()
+
+
+async def test_given_nothing_then_draining_ends_at_once(make_batcher: MakeBatcher) -> None:
+    async with asyncio.timeout(1):
+        await make_batcher().drain(3600)
+
+
+async def test_given_more_than_fits_the_slots_when_drained_then_all_of_it_is_sent_and_settled(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction
+) -> None:
+    batcher = make_batcher(max_actions=1, max_in_flight=1)
+    put(batcher, owned, make_action(id="a"), make_action(id="b"), make_action(id="a"))
+
+    draining = asyncio.create_task(batcher.drain(5))
+    for _ in range(3):
+        assert not draining.done()
+        (await cluster.next()).answer(DONE)
+    await draining
+
+    assert owned.ids == ["a", "b", "a"]
+    assert batcher.unsettled == 0
+
+
+async def test_given_no_answer_when_drained_then_it_gives_up_at_the_deadline_and_cuts_the_request(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction
+) -> None:
+    batcher = make_batcher(max_actions=1, max_in_flight=1)
+    put(batcher, owned, make_action(id="a"), make_action(id="b"))
+    await cluster.next()
+
+    async with asyncio.timeout(5):
+        await batcher.drain(0.05)
+
+    assert (cluster.under_way, batcher.in_flight) == (0, 0)
+    assert owned.ids == []
+    assert batcher.unsettled == 2
+    assert cluster.quiet, "nothing new is sent after the deadline"
+
+
+async def test_given_no_time_when_drained_then_requests_are_cut_at_once(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction
+) -> None:
+    batcher = make_batcher()
+    put(batcher, owned, make_action())
+    await cluster.next()
+
+    await batcher.drain(0)
+
+    assert (cluster.under_way, batcher.in_flight, batcher.unsettled) == (0, 0, 1)
+
+
+async def test_given_one_that_waits_for_its_next_try_when_drained_then_it_is_left_to_its_owner(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, pauses: Any, make_action: MakeAction, turns: Turns
+) -> None:
+    pauses.seconds = 0.01
+    batcher = make_batcher()
+    put(batcher, owned, make_action(id="a"))
+    (await cluster.next()).answer(Trouble.THROTTLED)
+    while batcher.in_flight:
+        await turns()
+
+    async with asyncio.timeout(1):
+        await batcher.drain(3600)
+    with suppress(TimeoutError):
+        await cluster.next(0.05)
+
+    assert cluster.quiet
+    assert (owned.ids, batcher.unsettled) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "trouble", [Trouble.THROTTLED, Trouble.UNAVAILABLE, Trouble.UNSURE, Trouble.CONFLICT]
+)
+async def test_given_a_trouble_while_it_drains_then_nothing_is_tried_again_and_the_others_still_end(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction, trouble: Trouble
+) -> None:
+    batcher = make_batcher(max_actions=1, max_in_flight=1)
+    put(batcher, owned, make_action(id="a"), make_action(id="b"))
+    draining = asyncio.create_task(batcher.drain(5))
+
+    (await cluster.next()).answer(trouble)
+    (await cluster.next()).answer(DONE)
+    await draining
+
+    assert owned.ids == ["b"]
+    assert cluster.quiet
+    assert batcher.unsettled == 1
+
+
+async def test_given_a_drained_batcher_when_something_is_added_then_it_is_not_sent(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction, turns: Turns
+) -> None:
+    batcher = make_batcher()
+    await batcher.drain(0)
+
+    put(batcher, owned, make_action())
+    await turns()
+
+    assert cluster.quiet
+    assert batcher.unsettled == 1

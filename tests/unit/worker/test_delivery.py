@@ -1,0 +1,52 @@
+"""One job on its way: its report comes after the last answer, in the order of its actions."""
+
+import time
+from typing import Any
+
+from jobs import BulkWrite, DeleteDocument, Outcome, Report
+from worker.answers import Settled, rejected
+from worker.delivery import Delivery
+
+
+def bulk(*ids: str) -> BulkWrite:
+    return BulkWrite(index="i", actions=tuple(DeleteDocument(index="i", id=id) for id in ids))
+
+
+def test_given_answers_in_any_order_when_the_last_comes_then_there_is_one_report_in_the_jobs_order() -> None:
+    reports: list[Report] = []
+    delivery = Delivery(bulk("a", "b", "c"), 10, ["ka", "kb", "kc"], reports.append)
+    a, b, c = delivery.entries
+
+    delivery.settled(c, rejected("last", ""), "x-2")
+    delivery.settled(a, rejected("first", ""), "x-1")
+    assert reports == []
+    delivery.settled(b, Settled(Outcome.DELETED), "x-3")
+
+    (report,) = reports
+    assert [(r.position, r.id, r.type) for r in report.rejected] == [(0, "a", "first"), (2, "c", "last")]
+    assert report.counts == {"rejected": 2, "deleted": 1}
+    assert report.batch == "x-2"
+
+
+def test_given_a_job_of_one_action_then_its_report_has_that_outcome_and_its_attempts() -> None:
+    reports: list[Report] = []
+    delivery = Delivery(DeleteDocument(index="i", id="a"), 10, ["k"], reports.append)
+    (entry,) = delivery.entries
+    entry.attempts = 3
+
+    delivery.settled(entry, Settled(Outcome.MISSING, version=1, seq_no=2), "x-1")
+
+    (report,) = reports
+    assert (report.outcome, report.id, report.attempts, report.batch) == (Outcome.MISSING, "a", 3, "x-1")
+
+
+def test_given_a_number_then_waited_runs_from_its_moment_and_never_below_zero() -> None:
+    def waited_ms(seconds_ago: float) -> float:
+        reports: list[Any] = []
+        number = int((time.time() - seconds_ago) * 1_000_000)
+        delivery = Delivery(DeleteDocument(index="i", id="a"), number, ["k"], reports.append)
+        delivery.settled(delivery.entries[0], Settled(Outcome.DELETED), "x")
+        return float(reports[0].waited_ms)
+
+    assert 60_000 <= waited_ms(60) < 90_000
+    assert waited_ms(-60) == 0.0
