@@ -7,9 +7,8 @@ however often it is sent. Its version comes from its number: see docs/non-obviou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobs.models import BulkWrite, DeleteDocument, DocumentAction, IndexDocument, UpdateDocument
 
@@ -30,8 +29,7 @@ class ActionKind(StrEnum):
     DELETE = "delete"
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One document operation. `key` stands for the document, `number` orders its writes.
 
     `body` is the document, or the members of an update; `upsert` is what to write where an update finds
@@ -39,7 +37,7 @@ class Action:
     """
 
     kind: ActionKind
-    index: str
+    index: str  # type: ignore[assignment]  # tuple's method of that name is not wanted here
     id: str
     key: str
     number: int

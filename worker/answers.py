@@ -12,15 +12,14 @@ REFUSED      the whole request was refused (400, 413): one action in it is guilt
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from elastic_transport import ApiError, ConnectionError, ConnectionTimeout, SerializationError, TransportError
 
 from jobs.outcomes import Outcome
 
-from .actions import Action
+from .actions import Action, ActionKind
 
 
 class Trouble(StrEnum):
@@ -33,8 +32,7 @@ class Trouble(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """The final word on one action. `type` and `reason` only where it was rejected."""
 
     outcome: Outcome
@@ -79,6 +77,10 @@ def read_item(action: Action, conditional: bool, item: Mapping[str, Any]) -> Ans
         return Trouble.CONFLICT if conditional else Settled(Outcome.SUPERSEDED)
     if status == 404 and conditional and error[0] == "document_missing_exception":
         return Trouble.CONFLICT
+    if status < 300:
+        return Trouble.UNSURE  # a result that Elasticsearch is not known to give
+    if status == 404 and action.kind is ActionKind.DELETE and error[0] == "index_not_found_exception":
+        return Settled(Outcome.MISSING)
     if status == 429 or error[0] == "cluster_block_exception":
         return Trouble.THROTTLED
     if status in _UNAVAILABLE:

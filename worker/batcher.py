@@ -108,12 +108,18 @@ class Batcher:
             timer.cancel()
         self._sleeping.clear()
         deadline = monotonic() + seconds
-        while self._sending and (left := deadline - monotonic()) > 0:
+        while self._sending and not self._stopped and (left := deadline - monotonic()) > 0:
             await asyncio.wait(self._sending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         self._stopped = True
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
+
+    def hurry(self) -> None:
+        """Cut what is in flight: a `drain` under way ends at once."""
+        self._stopped = True
+        for task in self._sending:
+            task.cancel()
 
     def _next_batch(self) -> list[Entry]:
         return self._lanes.take(self._limits.max_actions, self._limits.max_bytes)
@@ -139,7 +145,7 @@ class Batcher:
             self._handle(troubled, reply.problem, batch_id)
 
     async def _reply(self, batch: list[Entry]) -> Reply:
-        """What the writer says; a defect in it is one more way not to know what became of the batch."""
+        """What the writer says; a defect in it must not stop the others."""
         try:
             reply = await self._write([entry.action for entry in batch])
             if len(reply.answers) == len(batch):
@@ -147,11 +153,16 @@ class Batcher:
             raise ValueError(f"{len(reply.answers)} answers to {len(batch)} actions")  # noqa: TRY301
         except Exception as error:
             logger.critical("a defect of Penstock: please report it", exc_info=error)
-            return Reply([Trouble.UNSURE] * len(batch), ("internal_error", type(error).__name__))
+            # As a refused request it is split, so that what sets the defect off hurts itself alone.
+            reason = f"{type(error).__name__}: please report this to Penstock"
+            return Reply([Trouble.REFUSED] * len(batch), ("internal_error", reason))
 
     def _settle(self, entry: Entry, settled: Settled, batch_id: str) -> None:
         self._lanes.settle(entry)
-        entry.owner.settled(entry, settled, batch_id)
+        try:
+            entry.owner.settled(entry, settled, batch_id)
+        except Exception:  # the other entries of the batch have their answers all the same
+            logger.critical("a defect of Penstock: please report it", exc_info=True)
 
     def _handle(self, troubled: list[tuple[Entry, Trouble]], problem: tuple[str, str], batch_id: str) -> None:
         if troubled[0][1] is Trouble.REFUSED:
@@ -159,15 +170,18 @@ class Batcher:
             return
         self.counts.troubles += 1
         at_once: list[Entry] = []
-        later: list[Entry] = []
+        later: list[tuple[Entry, Trouble]] = []
         for entry, trouble in troubled:
             # A conflict says that somebody else wrote: the second look is worth taking at once.
-            (at_once if trouble is Trouble.CONFLICT and not entry.troubles else later).append(entry)
+            if trouble is Trouble.CONFLICT and not entry.troubles:
+                at_once.append(entry)
+            else:
+                later.append((entry, trouble))
             entry.troubles += 1
         if not self._closing:
             self._lanes.again(at_once)
         if later:
-            self._try_later(later, troubled[0][1], problem)
+            self._try_later([entry for entry, _ in later], later[0][1], problem)
 
     def _divide(self, entries: list[Entry], problem: tuple[str, str], batch_id: str) -> None:
         """A refused request: halves of it are sent again, which is safe since writing is idempotent."""

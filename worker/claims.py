@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -29,8 +28,7 @@ class LeaseLost(Exception):
     """Raised when this worker is registered no more: its jobs have been given to others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """One claimed job: its id as it stands in the queue (any bytes), its place there, what is stored."""
 
     id: bytes

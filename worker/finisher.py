@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -39,8 +39,7 @@ class How(StrEnum):
     """It ended well and its result is not kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A job that has ended. `result` is what arq stores.
 
     `keep_ms` None: as long as the settings say of a success or a failure; 0: for ever.
@@ -108,7 +107,7 @@ class Finisher:
     async def _store(self, batch: list[Ended]) -> None:
         counts, self._counts = self._counts, Counter()
         arguments = self._arguments(batch, counts)
-        for tries in range(1, 2**31):
+        for tries in itertools.count(1):
             try:
                 lost = await self._script(keys=self._names(), args=arguments)
                 break

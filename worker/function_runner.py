@@ -69,7 +69,14 @@ class FunctionRunner:
             self._worker.jobs_retried += 1
             await self._give_back(claimed, back.score)
             return
-        except (Exception, asyncio.CancelledError) as error:
+        except asyncio.CancelledError as error:
+            aborted = claimed.attempt < 0 or claimed.name in self._worker.aborting_tasks
+            if self._worker.retry_jobs and not aborted:  # the worker stops: in the function or in a hook
+                await self._give_back(claimed, None)
+                return
+            result, success = error, False
+            self._log_failure(claimed, call, error)
+        except Exception as error:
             result, success = error, False
             self._log_failure(claimed, call, error)
         self._end(claimed, call, attempt, started_ms, success=success, result=result)
@@ -113,10 +120,6 @@ class FunctionRunner:
             raise _Back(timestamp_ms() + (retry.defer_score or 0)) from None
         except RetryJob:
             if not self._worker.retry_jobs:
-                raise
-            raise _Back(None) from None
-        except asyncio.CancelledError:
-            if claimed.name in self._worker.aborting_tasks or not self._worker.retry_jobs:
                 raise
             raise _Back(None) from None
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from arq.connections import ArqRedis
-from arq.worker import Function, func
+from arq.worker import Function, Retry, func
 from elastic_transport import ApiError, TransportError
+from elasticsearch import NotFoundError
 from elasticsearch.helpers import BulkIndexError
 
 from jobs.envelope import document_keys
@@ -20,7 +21,7 @@ from jobs.errors import JobFailed
 from jobs.models import BulkWrite, DocumentAction, LoadDocuments, ReindexAlias
 from jobs.report import Report, refusal
 
-from .answers import read_failure, type_and_reason
+from .answers import Trouble, read_failure, type_and_reason
 from .claims import Claims
 from .delivery import Delivery
 from .intake import WRITES, Refused, read_payload
@@ -29,8 +30,9 @@ from .runtime import runtime_of
 
 # A try is used up by every restart of a worker, and a restart is no fault of the job.
 MANY_TRIES = 1_000_000
-# arq has no "no time limit": this is longer than any reindex.
-LONG_SECONDS = 30 * 86_400
+# arq has no "no time limit"; a killed stock worker holds its jobs for as long as its longest one.
+LONG_SECONDS = 86_400
+_REINDEX_PAUSE_SECONDS = 5
 
 
 async def load(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
@@ -53,7 +55,9 @@ async def reindex(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
         where = {"index": item.get("_index"), "id": item.get("_id")}
         raise JobFailed(refusal(kind, reason, **where)) from error
     except (ApiError, TransportError) as error:
-        _, kind, reason = read_failure(error)
+        trouble, kind, reason = read_failure(error)
+        if trouble is not Trouble.REFUSED and not isinstance(error, NotFoundError):
+            raise Retry(_REINDEX_PAUSE_SECONDS) from error  # the cluster is away: no fault of the job
         raise JobFailed(refusal(kind, reason, index=payload.alias)) from error
 
 

@@ -5,8 +5,7 @@ Everything that a producer could have got wrong ends here as `Refused`, whose re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -30,8 +29,7 @@ class Refused(Exception):
         super().__init__(report.failure())
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A job as it is stored: arq's members, Penstock's number (None before admission) and keys.
 
     `first_try` is arq's ``_job_try``: the try that its producer wants it to begin with.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from jobs.outcomes import Outcome
 
@@ -32,8 +32,7 @@ class Seen:
     primary_term: int
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One action as it is sent. `conditional`: it holds only for the state that was looked at."""
 
     header: dict[str, Any]
@@ -76,10 +75,18 @@ def plan(action: Action, seen: Seen | Answer | None) -> Line | Answer:
 def _plan_create(action: Action, seen: Seen | None) -> Line | Settled:
     if seen is None:
         return _versioned(action, "index", action.body)
-    if seen.version == action.version:  # our own write, whose answer was lost
+    if _is_own(seen, action):
         return Settled(Outcome.CREATED, version=seen.version, seq_no=seen.seq_no)
     reason = f"document already exists (current version [{seen.version}])"
     return rejected("version_conflict_engine_exception", reason)
+
+
+def _is_own(seen: Seen, action: Action) -> bool:
+    """Whether the action itself has written this, and its answer was lost.
+
+    An update by somebody else in between has added to the version, and stays below the next number's.
+    """
+    return action.version <= seen.version < action.version + VERSIONS_PER_NUMBER
 
 
 def _plan_update(action: Action, seen: Seen | None) -> Line | Settled:
@@ -87,7 +94,7 @@ def _plan_update(action: Action, seen: Seen | None) -> Line | Settled:
         if action.upsert is None:
             return rejected("document_missing_exception", f"[{action.id}]: document missing")
         return _versioned(action, "index", action.upsert)
-    if seen.version == action.version:  # its own upsert, whose answer was lost
+    if action.upsert is not None and _is_own(seen, action):
         return Settled(Outcome.CREATED, version=seen.version, seq_no=seen.seq_no)
     if seen.version >= action.version + VERSIONS_PER_NUMBER:
         return Settled(Outcome.SUPERSEDED, version=seen.version, seq_no=seen.seq_no)

@@ -31,6 +31,7 @@ from .session import Session
 logger = logging.getLogger("penstock.worker")
 
 _ARQ_ROUND_SECONDS = 0.5
+_CLEANUP_SECONDS = 5.0
 
 
 class PenstockWorker(Worker):
@@ -58,12 +59,17 @@ class PenstockWorker(Worker):
         self.stopping = asyncio.Event()
         self._redis_once = redis_pool(settings, repeat=False)
         self._runtime: Runtime | None = None
+        self._session: Session | None = None
         self._grace_seconds = settings.grace_period_seconds
 
     def stop(self, signum: int = signal.SIGTERM) -> None:
         """Take no more jobs, flush, report, release. A second call hurries: nothing is waited for."""
         if self.stopping.is_set():
             self._grace_seconds = 0.0
+            if self._session is not None:
+                self._session.batcher.hurry()
+            for task in self.tasks.values():
+                task.cancel()
         logger.info("%s: stopping within %.0f s", signal.Signals(signum).name, self._grace_seconds)
         self.stopping.set()
         if self.on_stop:
@@ -100,7 +106,7 @@ class PenstockWorker(Worker):
 
     async def _lost_its_lease(self, runtime: Runtime) -> bool:
         """Work under one lease; whether it ended by losing it."""
-        session = Session(
+        session = self._session = Session(
             runtime,
             self.pool,
             self._redis_once,
@@ -123,10 +129,17 @@ class PenstockWorker(Worker):
         return False
 
     async def _end_functions(self, seconds: float) -> None:
-        """Wait for running functions, then cancel them: a cancelled one goes back to the queue."""
+        """Wait for running functions, then cancel them: a cancelled one goes back to the queue.
+
+        One cancel, and time for what the function does in its `finally`; only then without mercy.
+        """
         running = list(self.tasks.values())
-        if running:
-            await asyncio.wait(running, timeout=seconds)
+        if not running:
+            return
+        await asyncio.wait(running, timeout=seconds)
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=_CLEANUP_SECONDS)
         await end_tasks(running)
 
     async def _arq_rounds(self) -> None:

@@ -45,9 +45,16 @@ async def reindex_alias(client: AsyncElasticsearch, payload: ReindexAlias) -> Re
     try:
         copied = await _copy(client, old, new)
         await _check(client, old, new, copied)
-        await _promote(client, payload.alias, old if concrete else None, new, wanted)
+        await _restore(client, new, wanted)
     except BaseException:
         await client.options(ignore_status=404).indices.delete(index=new)
+        raise
+    try:
+        await _swap(client, payload.alias, old if concrete else None, new)
+    except BaseException:
+        # The answer may have been lost after the swap: then the new index is the only one there is.
+        if payload.alias not in await _aliases_of(client, new):
+            await client.options(ignore_status=404).indices.delete(index=new)
         raise
     logger.info("alias %s: %s replaces %s, %d documents copied", payload.alias, new, old, copied)
     details = {"old_index": old, "new_index": new, "documents": copied, "old_index_kept": not concrete}
@@ -129,14 +136,20 @@ async def _check(client: AsyncElasticsearch, old: str, new: str, copied: int) ->
         raise JobFailed(refusal("count_mismatch", reason, index=new))
 
 
-async def _promote(
-    client: AsyncElasticsearch, alias: str, concrete: str | None, new: str, wanted: dict[str, Any]
-) -> None:
-    """Settings as asked for (or Elasticsearch's defaults), then the swap in one atomic call."""
+async def _restore(client: AsyncElasticsearch, new: str, wanted: dict[str, Any]) -> None:
+    """Settings as asked for, or Elasticsearch's defaults."""
     restored = {name: wanted.get(name) for name in _WHILE_FILLING}
     await client.indices.put_settings(index=new, settings={"index": restored})
+
+
+async def _swap(client: AsyncElasticsearch, alias: str, concrete: str | None, new: str) -> None:
+    """Move the alias in one atomic call; a concrete index of that name goes in the same call."""
     removal: dict[str, Any] = {"remove": {"index": "*", "alias": alias}}
     if concrete is not None:
         removal = {"remove_index": {"index": concrete}}
-    actions = [removal, {"add": {"index": new, "alias": alias}}]
-    await client.indices.update_aliases(actions=actions)
+    await client.indices.update_aliases(actions=[removal, {"add": {"index": new, "alias": alias}}])
+
+
+async def _aliases_of(client: AsyncElasticsearch, index: str) -> set[str]:
+    found = await client.indices.get_alias(index=index)
+    return set(found.body[index]["aliases"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobs.outcomes import Outcome
 from jobs.report import Rejection, Report
@@ -13,8 +13,7 @@ from .actions import Action
 from .answers import Settled
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The final word on one action, with the request that brought it."""
 
     action: Action

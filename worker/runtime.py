@@ -54,7 +54,8 @@ class Runtime:
         return Batcher(name, BulkWriter(self.client).write, limits, self.backoff)
 
     async def close(self) -> None:
-        """Close the client."""
+        """Close the client, after the stock worker's requests in flight were cut."""
+        await self.batcher.drain(0)
         await self._elastic.close()
 
 

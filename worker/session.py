@@ -169,10 +169,13 @@ class Session:
         name, enqueued_ms = "unknown", 0
         try:
             call = read_call(claimed.raw, self._settings.job_max_bytes)
-            name, enqueued_ms = call.name, call.enqueued_ms
+            name, enqueued_ms = call.name[:100], call.enqueued_ms
             self._hand_over(claimed, call)
         except Refused as refused:
             self._report(claimed, name, enqueued_ms, refused.report)
+        except RecursionError:
+            report = refusal("invalid_job", "nested too deeply: at most about 950 levels")
+            self._report(claimed, name, enqueued_ms, report)
         except Exception as error:  # a defect of ours must hurt this job alone
             logger.exception("job %s could not be started", claimed.name)
             report = refusal("internal_error", f"{type(error).__name__}: please report this to Penstock")
@@ -191,7 +194,8 @@ class Session:
             self.run_function(claimed, call)
         else:
             known = ", ".join(sorted({*WRITES, *self._functions}))
-            raise Refused(refusal("unknown_job", f"no job is named {call.name!r}; this worker knows {known}"))
+            reason = f"no job is named {call.name[:100]!r}; this worker knows {known}"
+            raise Refused(refusal("unknown_job", reason))
 
     def _report(self, claimed: Claimed, name: str, enqueued_ms: int, report: Report) -> None:
         ran = self._ran(claimed, name, enqueued_ms, took_ms=int(report.took_ms))

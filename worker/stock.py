@@ -20,7 +20,7 @@ logger = logging.getLogger("arq.penstock")
 
 _LACKING = (
     "this is arq's stock worker: the order of writes is kept within one process only, a killed worker's "
-    "jobs wait until arq's in-progress keys expire, reports of failures are kept no longer than others. "
+    "jobs wait for a day (arq's in-progress keys), reports of failures are kept no longer than others. "
     "`penstock worker` has none of these limits"
 )
 

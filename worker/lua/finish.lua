@@ -42,6 +42,9 @@ many('ZREM', claimed, ended)
 many('ZREM', queue, ended)
 many('DEL', nil, gone)
 free(queue, aside, holders, held, documents)
-for i = 5, first - 1, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
+-- A repeat after a lost answer owns none of its jobs any more, and has been counted.
+if #ended > 0 then
+  for i = 5, first - 1, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
+end
 redis.call('LTRIM', failures, 0, keep - 1)
 return lost

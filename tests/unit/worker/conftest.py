@@ -149,9 +149,9 @@ class Cluster:
         finally:
             self.under_way -= 1
 
-    async def next(self, seconds: float = 5) -> Request:
+    async def next(self) -> Request:
         """The next request, in the order in which they were sent. Raises TimeoutError."""
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(5):
             return await self._requests.get()
 
     @property

@@ -1,6 +1,5 @@
 """What the batcher sends together, and when: at once while a slot is free, gathered while all are busy."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -147,37 +146,38 @@ async def test_given_more_to_come_when_asked_for_full_requests_only_then_a_small
     assert (await cluster.next()).ids == ["2"]
 
 
-async def test_given_a_defect_while_one_request_is_written_then_the_others_go_on(
-    pauses: Any, owned: Any, make_action: MakeAction, make_batcher: MakeBatcher, cluster: Any, caplog: Any
+async def test_given_a_defect_that_one_action_sets_off_then_it_hurts_that_one_alone(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction, caplog: Any
 ) -> None:
-    batcher = make_batcher(max_actions=1, max_in_flight=1)
+    batcher = make_batcher(max_actions=2, max_in_flight=1)
     put(batcher, owned, make_action(id="unlucky"), make_action(id="next"))
 
-    with pytest.MonkeyPatch.context() as patch:
-        seen: list[Any] = []
-        loop = asyncio.get_running_loop()
-        patch.setattr(loop, "call_exception_handler", seen.append)
-        (await cluster.next()).answered.set_exception(KeyError("items"))
-        request = await cluster.next()
-
-    assert request.ids == ["next"]
-    assert "defect of Penstock" in caplog.text
-    request.answer(DONE)
+    (await cluster.next()).answered.set_exception(KeyError("items"))
+    (await cluster.next()).answered.set_exception(KeyError("items"))
+    following = await cluster.next()
+    following.answer(DONE)
     await batcher.drain(5)
-    assert owned.ids[-1] == "next"
+
+    assert following.ids == ["next"]
+    assert owned.ids == ["unlucky", "next"]
+    assert owned.settlements[0][1].type == "internal_error"
+    assert owned.settlements[1][1] == DONE
+    assert "KeyError: 'items'" in caplog.text
 
 
-async def test_given_a_reply_with_too_few_answers_then_no_entry_gets_another_ones(
-    make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction, caplog: Any, turns: Turns
+@pytest.mark.parametrize("answers", [0, 1, 3])
+async def test_given_a_reply_of_another_length_then_no_action_gets_anothers_answer_and_all_are_sent_again(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction, caplog: Any, answers: int
 ) -> None:
     batcher = make_batcher()
     put(batcher, owned, make_action(id="a"), make_action(id="b"))
 
-    with pytest.MonkeyPatch.context() as patch:
-        loop = asyncio.get_running_loop()
-        patch.setattr(loop, "call_exception_handler", lambda context: None)
-        (await cluster.next()).answered.set_result(Reply([DONE]))
-        await turns()
+    (await cluster.next()).answered.set_result(Reply([rejected("t", "r")] * answers))
+    again = [await cluster.next(), await cluster.next()]
+    assert ([request.ids for request in again], owned.ids) == ([["a"], ["b"]], [])
+    for request in again:
+        request.answer(DONE)
+    await batcher.drain(5)
 
-    assert "defect of Penstock" in caplog.text
-    assert "b" not in owned.ids
+    assert [settlement[:2] for settlement in owned.settlements] == [("a", DONE), ("b", DONE)]
+    assert f"{answers} answers to 2 actions" in caplog.text

@@ -98,7 +98,7 @@ class AnySequence(RuleBasedStateMachine):
 
 
 TestAnySequence = AnySequence.TestCase
-TestAnySequence.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAnySequence.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 def test_given_more_than_a_request_holds_when_taken_then_it_is_cut_at_the_count() -> None:
