@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
@@ -20,6 +21,11 @@ from jobs import IndexQueue
 from settings import Settings, load
 
 _databases = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """A run that is told to stop ends what it has started: fixtures are torn down as after Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
