@@ -69,9 +69,9 @@ class Report:
         if not self.rejected:
             return ""
         first = self.rejected[0]
-        where = f"{first.index or '-'}/{first.id or '-'}"
+        where = f"{first.index or '-'}/{first.id or '-'} " if first.index or first.id else ""
         more = f" (and {len(self.rejected) - 1} more)" if len(self.rejected) > 1 else ""
-        return f"{where} {first.type}: {first.reason}{more}"
+        return f"{where}{first.type}: {first.reason}{more}"
 
     def to_wire(self) -> dict[str, Any]:
         """As a JSON object without empty members."""

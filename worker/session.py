@@ -214,7 +214,7 @@ class Session:
         if report.failed:
             first = report.rejected[0]
             # The reason may quote values of the document: it is in the report, not in the log.
-            logger.warning("%s %s/%s failed: %s", name, first.index, first.id, first.type)
+            logger.warning("%s %s/%s failed: %s", name, first.index or "-", first.id or "-", first.type)
 
     def _about_itself(self) -> bytes:
         counts = self.batcher.counts

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from jobs.overview import Overview, WorkerSeen
 
@@ -52,7 +52,10 @@ def _workers(workers: tuple[WorkerSeen, ...]) -> Table:
 
 
 def _failures(overview: Overview) -> Table:
-    table = Table("failed job", "index", "id", "type", "reason", title="latest failures")
+    # An id that is cut off could not be handed to `penstock job show`.
+    table = Table(Column("failed job", overflow="fold", min_width=32), title="latest failures")
+    for name in ("index", "id", "type", "reason"):
+        table.add_column(name, overflow="fold")
     for job_id, report in overview.failures:
         first = report.rejected[0]
         cells = (job_id, first.index or "-", first.id or "-", first.type, first.reason)

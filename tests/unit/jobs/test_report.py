@@ -76,4 +76,4 @@ def test_a_refusal_without_a_document_still_has_a_sentence() -> None:
     report = refusal("invalid_job", "no arguments")
 
     assert report.outcome is Outcome.REJECTED
-    assert report.failure() == "-/- invalid_job: no arguments"
+    assert report.failure() == "invalid_job: no arguments"

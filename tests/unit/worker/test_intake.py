@@ -25,7 +25,7 @@ def refusal_of(raw: bytes, most: int = MOST) -> tuple[str, str]:
         read_call(raw, most)
     (rejection,) = refused.value.report.rejected
     assert refused.value.report.outcome is Outcome.REJECTED
-    assert str(refused.value) == f"-/- {rejection.type}: {rejection.reason}"
+    assert str(refused.value) == f"{rejection.type}: {rejection.reason}"
     return rejection.type, rejection.reason
 
 
