@@ -20,6 +20,8 @@ logger = logging.getLogger("penstock.claims")
 
 # Jobs looked at in one claim: room for some that are passed over.
 _SCAN_FACTOR = 4
+# Jobs that run as functions and find no free slot stay at the head: writes behind them must be seen.
+_LEAST_SCAN = 2000
 # The first line as the scripts read it: what they take for document keys has to be freed again.
 _FIRST_LINE = re.compile(rb"P1 [0-9]+([^\n]*)\n")
 
@@ -81,7 +83,7 @@ class Claims:
             keys.workers(self._queue),
             keys.aside(self._queue),
         ]
-        scan = jobs * _SCAN_FACTOR
+        scan = max(_LEAST_SCAN, jobs * _SCAN_FACTOR)
         arguments: list[Any] = [self.worker, jobs, max_bytes, functions, scan, "1" if may_abort else ""]
         answer = await self._claim(keys=names, args=arguments)
         if answer == -1:

@@ -31,6 +31,8 @@ from .session import Session
 
 logger = logging.getLogger("penstock.functions")
 
+_REDIS_PAUSE_SECONDS = 1.0
+
 
 class _Back(Exception):
     """Raised when a run has to be repeated; `score` None: at its place in the queue, as if never begun."""
@@ -53,8 +55,9 @@ class FunctionRunner:
         task.add_done_callback(lambda done: self._done(name, done))
 
     def _done(self, name: str, task: asyncio.Task[None]) -> None:
-        self._worker.tasks.pop(name, None)
-        self._worker.job_tasks.pop(name, None)
+        for tasks in (self._worker.tasks, self._worker.job_tasks):
+            if tasks.get(name) is task:  # given back, it may have been claimed again by now
+                del tasks[name]
         self._worker.aborting_tasks.discard(name)
         if not task.cancelled() and (error := task.exception()):
             logger.error("job %s has no end yet; it is run again after this worker", name, exc_info=error)
@@ -124,11 +127,15 @@ class FunctionRunner:
             raise _Back(None) from None
 
     async def _give_back(self, claimed: Claimed, score: float | None) -> None:
-        try:
-            await self._session.given_back(claimed, score)
-        except (RedisError, OSError) as error:
-            # It stays claimed, and goes back when this worker leaves or its lease ends.
-            logger.warning("job %s could not be put back: Redis does not answer (%s)", claimed.name, error)
+        while True:
+            try:
+                await self._session.given_back(claimed, score)
+                return
+            except (RedisError, OSError) as error:
+                logger.warning(
+                    "job %s can't be put back yet: Redis does not answer (%s)", claimed.name, error
+                )
+                await asyncio.sleep(_REDIS_PAUSE_SECONDS)
 
     def _log_failure(self, claimed: Claimed, call: Call, error: BaseException) -> None:
         if isinstance(error, JobFailed):  # an answer, not a defect; its reason may quote a document

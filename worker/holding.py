@@ -28,7 +28,8 @@ class Holding:
         return len(self.jobs)
 
     def add(self, claimed: Claimed) -> None:
-        """Hold one more job."""
+        """Hold one more job; one that was given back and claimed again takes the place of the old claim."""
+        self.remove(claimed.id)
         self.jobs[claimed.id] = claimed
         self.bytes += len(claimed.raw)
         if len(self.jobs) >= self.most_jobs or self.bytes >= self.most_bytes:

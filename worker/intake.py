@@ -17,6 +17,9 @@ from jobs.report import Report, refusal
 
 from .exact_json import loads
 
+# The year 5138: beyond it no date can be made of the time, and no result be written with it.
+_LATEST_MS = 10**14
+
 # The jobs whose actions go into shared bulk requests; the others run as functions of their own.
 WRITES = frozenset({"index", "update", "delete", "bulk"})
 
@@ -81,6 +84,11 @@ def _members(body: bytes) -> dict[str, Any]:
     wanted = {"f": str, "k": dict, "et": int}
     if not isinstance(members, dict) or not all(isinstance(members.get(n), t) for n, t in wanted.items()):
         raise Refused(refusal("unreadable_job", "expected arq's members f (name), k (arguments), et (time)"))
+    first_try = members.get("t")
+    if not 0 <= members["et"] < _LATEST_MS or not (first_try is None or isinstance(first_try, int)):
+        raise Refused(refusal("unreadable_job", "et has to be ms since 1970, t a whole number or null"))
+    if not isinstance(members.get("a") or [], list):
+        raise Refused(refusal("unreadable_job", "a has to be a list"))
     if members.get("a") and members["f"] in PAYLOADS:
         raise Refused(
             refusal("invalid_job", f"{members['f']}: arguments are passed by keyword, not by place")

@@ -88,7 +88,9 @@ class IntakeLoop:
             self._reconcile = False
         jobs, max_bytes = await self._holding.room()
         functions = self._most_functions - len(self._holding.functions)
-        moved, claimed = await self._claims.claim(jobs, max_bytes, functions, may_abort=self._may_abort)
+        moved, claimed = await self._claims.claim(
+            min(jobs, _MOST_PER_CLAIM), max_bytes, functions, may_abort=self._may_abort
+        )
         await self._take([job for job in claimed if job.admitted])
         for job in claimed:
             if not job.admitted:

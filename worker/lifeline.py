@@ -31,8 +31,9 @@ class Lifeline:
         """Take the lease; waits for a Redis that does not answer yet."""
         while True:
             try:
-                await self._claims.beat(self._lease_seconds, self._info(), register=True)
+                # A lease runs from when Redis has granted it, which is before its answer comes.
                 self._last_beat = monotonic()
+                await self._claims.beat(self._lease_seconds, self._info(), register=True)
                 return
             except (RedisError, OSError) as error:
                 logger.warning("Redis does not answer (%s); tried again", error)
@@ -43,11 +44,25 @@ class Lifeline:
         while True:
             await asyncio.sleep(self._beat_seconds)
             try:
-                await self._claims.beat(self._lease_seconds, self._info())
-                self._last_beat = monotonic()
-                for worker, jobs in (await self._claims.reap()).items():
-                    logger.warning("worker %s is dead: its %d jobs are back in the queue", worker, jobs)
+                await self._beat()
+                await self._recover()
             except (RedisError, OSError) as error:
                 logger.warning("no heartbeat: Redis does not answer (%s)", error)
-            if monotonic() - self._last_beat > self._lease_seconds:
+            if self._left() <= 0:
                 raise LeaseLost(self._claims.worker)
+
+    def _left(self) -> float:
+        """Seconds until the lease ends, unless it is renewed."""
+        return self._lease_seconds - (monotonic() - self._last_beat)
+
+    async def _beat(self) -> None:
+        """Renew the lease; the call may repeat itself, but not beyond the lease's end."""
+        began = monotonic()
+        async with asyncio.timeout(max(0.0, self._left())):
+            await self._claims.beat(self._lease_seconds, self._info())
+        self._last_beat = began
+
+    async def _recover(self) -> None:
+        async with asyncio.timeout(max(0.0, self._left() - self._beat_seconds)):
+            for worker, jobs in (await self._claims.reap()).items():
+                logger.warning("worker %s is dead: its %d jobs are back in the queue", worker, jobs)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
+from elastic_transport import TransportError
 from elasticsearch import AsyncElasticsearch, NotFoundError
 from elasticsearch.helpers import async_bulk
 
@@ -107,6 +108,9 @@ async def _documents(client: AsyncElasticsearch, pit: str, new: str) -> AsyncIte
             track_total_hits=False,
             search_after=after,
         )
+        shards = page["_shards"]
+        if page["timed_out"] or shards["failed"] or shards["successful"] < shards["total"]:
+            raise TransportError("a page of the old index came without all of its shards")
         hits = page["hits"]["hits"]
         if not hits:
             return

@@ -148,7 +148,8 @@ class Session:
     async def given_back(self, claimed: Claimed, score: float | None) -> None:
         """Put one job back into the queue, at a new score or where it was."""
         await self.claims.release([(claimed.id, claimed.document_keys, score)])
-        self.holding.remove(claimed.id)
+        if self.holding.jobs.get(claimed.id) is claimed:  # not claimed again meanwhile
+            self.holding.remove(claimed.id)
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)

@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,8 +26,13 @@ from .answers import Answer, Settled, Trouble, read_failure, read_item
 from .batcher import Reply
 from .lines import Line, Seen, plan, read_look
 
+logger = logging.getLogger("penstock.writer")
+
 # The batch has been cut already: the helper must not cut it again.
 _NO_LIMIT = 2**31
+# Seconds before each try of a refresh.
+_REFRESH_PAUSES = (0.0, 0.1, 0.5, 1.0, 2.0)
+_REFRESH_REFUSED = frozenset({400, 401, 403})
 _VISIBLE = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.DELETED, Outcome.MISSING})
 
 
@@ -84,20 +91,28 @@ class BulkWriter:
             raise NotElasticsearch("the answer to a bulk request has no items") from error
 
     async def _made_visible(self, actions: Sequence[Action], answers: list[Answer]) -> list[Answer]:
-        """The answers after a refresh for those that wait for it; where it fails, these are unsure."""
-        waiting = [_waits(action, answer) for action, answer in zip(actions, answers, strict=True)]
-        indices = {action.index for action, waits in zip(actions, waiting, strict=True) if waits}
-        try:
-            await self._refresh(indices)
-        except (ApiError, TransportError):
-            return [
-                Trouble.UNSURE if waits else answer for answer, waits in zip(answers, waiting, strict=True)
-            ]
+        """The answers, after a refresh for those that wait for it.
+
+        The refresh is repeated, never the write: its answer is known. Where the cluster keeps refusing,
+        its own refresh will show the documents.
+        """
+        pairs = zip(actions, answers, strict=True)
+        indices = {action.index for action, answer in pairs if _waits(action, answer)}
+        if not indices:
+            return answers
+        for pause in _REFRESH_PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                await self._refresh(indices)
+                return answers
+            except (ApiError, TransportError) as error:
+                problem = error
+                if isinstance(error, ApiError) and error.meta.status in _REFRESH_REFUSED:
+                    break
+        logger.warning("%s: written, but not refreshed (%r)", ", ".join(sorted(indices)), problem)
         return answers
 
     async def _refresh(self, indices: set[str]) -> None:
-        if not indices:
-            return
         try:
             await self._client.indices.refresh(index=sorted(indices))
         except NotFoundError:

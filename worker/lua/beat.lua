@@ -3,6 +3,8 @@
 -- KEYS  1 workers (set of ids)   2 this worker's life key
 -- ARGV  1 worker id   2 lease in ms   3 what the worker tells of itself   4 '1' to register
 -- Returns 1, or 0 where the worker is registered no more: its jobs have been given to others.
+-- See claim.lua: a worker on a full Redis must stay alive to drain it.
+redis.call('DEL', KEYS[2])
 if ARGV[4] == '1' then
   redis.call('SADD', KEYS[1], ARGV[1])
 elseif redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then

@@ -60,7 +60,11 @@ end
 -- A document has become free, or nearly: the first jobs that wait for it come back.
 local function wake(queue, aside, key)
   local waiting = redis.call('ZRANGE', aside .. ':' .. key, 0, HELD_MOST - 1, 'WITHSCORES')
-  for i = 1, #waiting, 2 do bring_back(queue, aside, waiting[i], waiting[i + 1]) end
+  for i = 1, #waiting, 2 do
+    bring_back(queue, aside, waiting[i], waiting[i + 1])
+    -- Its payload may have been removed by hand, and its keys with it.
+    redis.call('ZREM', aside .. ':' .. key, waiting[i])
+  end
 end
 
 -- Jobs of this worker have ended or go back: `ended` counts them by document key.

@@ -15,6 +15,9 @@ local lives = { s = ARGV[2], f = ARGV[3] }
 local first = 5 + 2 * tonumber(ARGV[4])
 local ids, lost, ended, gone, documents = {}, {}, {}, {}, {}
 
+-- See claim.lua: a full Redis must be able to drain.
+redis.call('DEL', claimed .. ':none')
+
 local function store(id, result, how)
   local kind = string.sub(how, 1, 1)
   local ttl = #how > 1 and string.sub(how, 2) or lives[kind]

@@ -228,3 +228,13 @@ def test_given_a_first_line_that_names_other_documents_than_the_job_then_it_is_r
         read_write(call("bulk", {"index": "i", "actions": actions}, keys))
 
     assert f"names {len(keys)} documents, the job has 2 actions" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "members", ['"et":99999999999999999999', '"et":-1', '"et":1,"t":"3"', '"et":1,"a":{"x":1}']
+)
+def test_given_members_that_arq_could_not_have_written_then_the_job_is_refused(members: str) -> None:
+    """A time beyond every date would fail again where the report is written."""
+    raw = b'{"f":"nope","k":{},%s}' % members.encode()
+
+    assert refusal_of(raw)[0] == "unreadable_job"

@@ -217,15 +217,28 @@ async def test_given_an_index_that_is_gone_when_refreshed_then_what_is_left_is_r
     assert reply.answers == [Settled(Outcome.CREATED, 1, 0)]
 
 
-@pytest.mark.parametrize("status", [400, 429, 503])
-async def test_given_a_refresh_that_fails_then_those_that_do_not_wait_for_it_keep_their_answers(
+@pytest.mark.parametrize("status", [429, 503])
+async def test_given_a_refresh_that_fails_then_it_is_repeated_and_the_write_is_not(
     writer: BulkWriter, far_end: Any, make_action: MakeAction, status: int
 ) -> None:
     """Sent again they would report `updated` in place of `created`, and a script would run twice."""
     far_end.answer(items(CREATED, CREATED))
     far_end.answer({"error": {"type": "t", "reason": "r"}}, status=status)
+    far_end.answer({})
 
     reply = await writer.write([make_action(), make_action(wait_until_visible=True)])
 
-    assert reply.answers[0] == Settled(Outcome.CREATED, 1, 0)
-    assert reply.answers[1] in (Trouble.UNSURE, Trouble.UNAVAILABLE, Trouble.THROTTLED)
+    assert reply.answers == [Settled(Outcome.CREATED, 1, 0)] * 2
+    assert [asked[1] for asked in far_end.asked] == ["/_bulk", "/i/_refresh", "/i/_refresh"]
+
+
+async def test_given_a_refresh_that_is_not_allowed_then_the_answers_stand(
+    writer: BulkWriter, far_end: Any, make_action: MakeAction, caplog: Any
+) -> None:
+    far_end.answer(items(CREATED))
+    far_end.answer({"error": {"type": "security_exception", "reason": "r"}}, status=403)
+
+    reply = await writer.write([make_action(wait_until_visible=True)])
+
+    assert reply.answers == [Settled(Outcome.CREATED, 1, 0)]
+    assert "not refreshed" in caplog.text
