@@ -110,9 +110,7 @@ class Batcher:
         deadline = monotonic() + seconds
         while self._sending and not self._stopped and (left := deadline - monotonic()) > 0:
             await asyncio.wait(self._sending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        self._stopped = True
-        for task in self._sending:
-            task.cancel()
+        self.hurry()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
     def hurry(self) -> None:

@@ -5,7 +5,6 @@ Each method is one script call (see worker/lua for their contracts). Knows no El
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -15,8 +14,6 @@ from redis.asyncio import Redis
 from jobs import keys
 
 from .scripts import script
-
-logger = logging.getLogger("penstock.claims")
 
 # Jobs looked at in one claim: room for some that are passed over.
 _SCAN_FACTOR = 4

@@ -71,10 +71,7 @@ def _payload(name: str, arguments: dict[str, Any]) -> Any:
 async def _write(name: str, ctx: Mapping[Any, Any], arguments: dict[str, Any]) -> Report:
     """A writing job under the stock worker: admitted here, then batched with all others."""
     runtime = runtime_of(ctx)
-    try:
-        payload = read_payload(name, arguments)
-    except Refused as refused:
-        raise JobFailed(refused.report) from refused
+    payload = _payload(name, arguments)
     assert isinstance(payload, DocumentAction | BulkWrite), name
     redis: ArqRedis = ctx["redis"]
     claims = Claims(redis, redis, runtime.settings.queue, runtime.name)

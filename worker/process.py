@@ -119,9 +119,7 @@ class PenstockWorker(Worker):
         try:
             await session.run(self.stopping, burst=self.burst)
         except LeaseLost:
-            await session.batcher.drain(0)  # connections first: nothing more may be sent
-            await self._end_functions(0)
-            await session.abandon()
+            await session.abandon(self._end_functions(0))
             return True
         except BaseException:
             await session.leave(0, self._end_functions(0))

@@ -1,7 +1,7 @@
 """The work of one worker under one lease: claim, hand over, report, stay alive, and let go at the end.
 
 1. `run` takes the lease and starts the lifeline, the intake and the finisher.
-2. Claimed jobs are read. Writing jobs go to the batcher, others to arq's own `run_job`.
+2. Claimed jobs are read. Writing jobs go to the batcher, others to the function runner.
 3. Reports go to the finisher. A job is held until Redis has let go of it.
 4. `leave` sends and reports what is ready within the grace period, puts the rest back into the queue and
    gives the lease up.
@@ -133,9 +133,10 @@ class Session:
             logger.warning("leaving without a word: Redis does not answer (%s)", error)
         await end_tasks(self._tasks)
 
-    async def abandon(self) -> None:
-        """Drop everything at once, connections first: it belongs to others."""
+    async def abandon(self, functions: Coroutine[Any, Any, None]) -> None:
+        """Drop everything at once, connections first: it belongs to others. `functions` ends those."""
         await self.batcher.drain(0)
+        await functions
         await end_tasks(self._tasks)
 
     def ended(self, claimed: Claimed, result: bytes, how: How, keep_ms: int | None = None) -> None:
