@@ -48,6 +48,11 @@ def main() -> None:
     """The command line."""
     if shadowed := shadowed_rooms():
         sys.exit(explanation(shadowed))
+    if sys.argv[1:2] == ["worker"]:
+        from worker.stop_signals import end_at_once, ignore_during_exit
+
+        end_at_once(0)
+        ignore_during_exit()
     from embedded.cli import app as services
     from worker.cli import app
 

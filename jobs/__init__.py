@@ -6,6 +6,8 @@ pydantic and redis.
 """
 
 from .client import IndexQueue
+from .dead_letter import DeadKind, DeadLetter, DeadLetterContents
+from .dead_letters import DeadLetters, Retries
 from .envelope import deserialize, serialize
 from .errors import (
     InvalidJob,
@@ -32,6 +34,10 @@ from .report import Rejection, Report
 
 __all__ = [
     "BulkWrite",
+    "DeadKind",
+    "DeadLetter",
+    "DeadLetterContents",
+    "DeadLetters",
     "DeleteDocument",
     "DocumentAction",
     "Duplicate",
@@ -52,6 +58,7 @@ __all__ = [
     "Rejection",
     "Report",
     "ReportTimeout",
+    "Retries",
     "UnreadableJob",
     "UpdateDocument",
     "deserialize",

@@ -11,23 +11,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from importlib.resources import files
 from types import TracebackType
-from typing import Any, NamedTuple, Self
-from uuid import uuid4
+from typing import Any, Self
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from . import keys
 from .connection import connect, reaching
-from .envelope import DEFAULT_MAX_JOB_BYTES, document_keys, encode_job
+from .dead_letter_retrier import RetryLimits
+from .dead_letters import DeadLetters
+from .ended import EndedJobs
+from .entries import Entry, Payloads, chunks, entry_of
+from .envelope import DEFAULT_MAX_JOB_BYTES
 from .errors import InvalidJob, QueueUnavailable
 from .handle import Duplicate, Enqueued, JobHandle, read_report
 from .models import (
-    PAYLOADS,
     BulkWrite,
     DeleteDocument,
     DocumentAction,
@@ -37,25 +40,10 @@ from .models import (
     ReindexAlias,
     UpdateDocument,
 )
-from .names import check_length
 from .overview import Overview, look
 from .report import Report
 
 _DAY_SECONDS = 86_400
-_MAX_IDEMPOTENCY_KEY_BYTES = 1024
-# One script call holds Redis for as long as it takes: about 10 ms at these marks.
-_JOBS_PER_CALL = 500
-_BYTES_PER_CALL = 1024 * 1024
-
-
-class _Entry(NamedTuple):
-    """One job as the enqueue script takes it."""
-
-    id: str
-    actions: int
-    keys: str
-    idempotency_key: str
-    body: bytes
 
 
 class IndexQueue:
@@ -80,6 +68,7 @@ class IndexQueue:
         self._owned = isinstance(redis, str)
         self._redis: Redis = connect(redis) if isinstance(redis, str) else redis
         self._queue = queue
+        self._ended = EndedJobs(self._redis, queue)
         self._max_job_bytes = max_job_bytes
         self._idempotency_ms = int(idempotency_seconds * 1000)
         script = files(__package__).joinpath("enqueue.lua").read_text(encoding="utf-8")
@@ -94,7 +83,8 @@ class IndexQueue:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections, unless they came from outside."""
+        """Close the connections that are not from outside; what still waits for a report polls for it."""
+        await self._ended.close()
         if self._owned:
             await self._redis.aclose()
 
@@ -135,12 +125,13 @@ class IndexQueue:
 
         Raises InvalidJob (nothing reached Redis) and QueueUnavailable (safe to enqueue again).
         """
-        (handle,) = await self._send([self._entry(payload, idempotency_key)])
+        entry = entry_of(payload, idempotency_key, self._max_job_bytes)
+        (handle,) = await self._send([entry])
         return handle
 
     async def enqueue_many(
         self,
-        payloads: Iterable[Payload] | AsyncIterable[Payload],
+        payloads: Payloads,
         *,
         idempotency_key: Callable[[Payload], str] | None = None,
         progress: Callable[[int], None] | None = None,
@@ -149,12 +140,13 @@ class IndexQueue:
 
         `progress` is called with the number enqueued so far. Raises InvalidJob at the first bad
         payload, when all before it have been enqueued, and QueueUnavailable; the `enqueued` attribute of
-        both holds the handles of what is known to be enqueued.
+        both holds the handles of what is known to be enqueued. For more payloads than memory has room for
+        handles, use `enqueue_stream`.
         """
         handles: list[JobHandle] = []
         try:
-            async for chunk in self._chunks(payloads, idempotency_key):
-                handles += await self._send(chunk)
+            async for part in self.enqueue_stream(payloads, idempotency_key=idempotency_key):
+                handles += part
                 if progress:
                     progress(len(handles))
         except (InvalidJob, QueueUnavailable) as error:
@@ -162,9 +154,35 @@ class IndexQueue:
             raise
         return handles
 
+    async def enqueue_stream(
+        self,
+        payloads: Payloads,
+        *,
+        idempotency_key: Callable[[Payload], str] | None = None,
+    ) -> AsyncIterator[list[JobHandle]]:
+        """Enqueue any number of payloads in their order; yields the handles of each round trip.
+
+        Holds no more than some hundred payloads at a time, and enqueues only while it is iterated. Raises
+        as `enqueue_many` does, when the handles of all that was enqueued have been yielded.
+        """
+
+        def entry(payload: Payload) -> Entry:
+            key = idempotency_key(payload) if idempotency_key else None
+            return entry_of(payload, key, self._max_job_bytes)
+
+        async with aclosing(self._sent(chunks(payloads, entry))) as sent:
+            async for handles in sent:
+                yield handles
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """This queue's dead letters: list, show, retry, purge."""
+        limits = RetryLimits(self._max_job_bytes, self._idempotency_ms)
+        return DeadLetters(self._redis, self._queue, limits)
+
     def job(self, job_id: str) -> JobHandle:
         """A handle for an id from elsewhere."""
-        return JobHandle(job_id, self._redis, self._queue)
+        return JobHandle(job_id, self._redis, self._queue, self._ended)
 
     async def reports(self, handles: Iterable[JobHandle]) -> list[Report | None]:
         """The reports of many jobs in one round trip; None for a job that has not ended."""
@@ -178,71 +196,50 @@ class IndexQueue:
         with reaching("tell of the queue"):
             return await look(self._redis, self._queue, failures)
 
-    async def _chunks(
-        self,
-        payloads: Iterable[Payload] | AsyncIterable[Payload],
-        idempotency_key: Callable[[Payload], str] | None,
-    ) -> AsyncIterator[list[_Entry]]:
-        """Entries cut at a count and a size; on a bad payload, first what came before it."""
-        chunk: list[_Entry] = []
-        size = 0
-        found: InvalidJob | None = None
+    async def _sent(self, parts: AsyncIterator[list[Entry]]) -> AsyncGenerator[list[JobHandle]]:
+        """Each part sent, in order, while the next one is made: Redis and the caller work side by side."""
+        sending: asyncio.Task[list[JobHandle]] | None = None
+        found: Exception | None = None
         try:
-            async for payload in _each(payloads):
-                chunk.append(self._entry(payload, idempotency_key(payload) if idempotency_key else None))
-                size += len(chunk[-1].body)
-                if len(chunk) >= _JOBS_PER_CALL or size >= _BYTES_PER_CALL:
-                    yield chunk
-                    chunk, size = [], 0
-        except ValidationError as error:  # raised by the caller's generator, as it made a payload
-            found = InvalidJob.from_validation(error)
-        except InvalidJob as error:
-            found = error
-        if chunk:
-            yield chunk
+            while True:
+                try:
+                    part = await anext(parts, None)
+                except Exception as error:  # a bad payload, or whatever the caller's iterable raises
+                    part, found = None, error
+                if sending is not None:
+                    handles, sending = await sending, None
+                    yield handles
+                if part is None:
+                    break
+                sending = asyncio.create_task(self._send(part))
+        finally:
+            if sending is not None:
+                sending.cancel()
         if found:
             raise found
 
-    def _entry(self, payload: Payload, idempotency_key: str | None) -> _Entry:
-        if not isinstance(payload, Payload):
-            raise InvalidJob("payload", payload, f"expected one of the payload models {', '.join(_MODELS)}")
-        if idempotency_key is not None:
-            _check_idempotency_key(idempotency_key)
-        body = encode_job(payload, enqueued_ms=int(time.time() * 1000), max_bytes=self._max_job_bytes)
-        documents = document_keys(payload)
-        spaced = "".join(f" {key}" for key in documents)
-        return _Entry(uuid4().hex, max(1, len(documents)), spaced, idempotency_key or "", body)
-
-    async def _send(self, entries: Sequence[_Entry]) -> list[JobHandle]:
+    async def _send(self, entries: Sequence[Entry]) -> list[JobHandle]:
         """One script call. A repeat after a cut connection is safe: the ids are the same."""
         arguments: list[Any] = [
             keys.idempotency_prefix(self._queue),
             self._idempotency_ms,
             keys.wake_channel(self._queue),
         ]
-        for entry in entries:
-            arguments += entry
+        if any(entry.idempotency_key for entry in entries):
+            arguments.append("1")
+            for entry in entries:
+                arguments += (entry.stored, entry.idempotency_key)
+        else:
+            arguments.append("")
+            arguments += [entry.stored for entry in entries]
         with reaching("take the job"):
             answers = await self._script(keys=[self._queue, keys.LAST_NUMBER], args=arguments)
         return [self._handle(entry, answer) for entry, answer in zip(entries, answers, strict=True)]
 
-    def _handle(self, entry: _Entry, answer: int | bytes) -> JobHandle:
+    def _handle(self, entry: Entry, answer: int | bytes) -> JobHandle:
         if isinstance(answer, int):
-            return Enqueued(entry.id, self._redis, self._queue)
-        return Duplicate(answer.decode(), self._redis, self._queue)
-
-
-_MODELS = [model.__name__ for model in PAYLOADS.values()]
-
-
-def _check_idempotency_key(key: Any) -> None:
-    """Raises InvalidJob: an empty key would silently be no key."""
-    if not isinstance(key, str):
-        raise InvalidJob("idempotency_key", key, "an idempotency key is text")
-    try:
-        check_length(key, "an idempotency key", _MAX_IDEMPOTENCY_KEY_BYTES)
-    except ValueError as error:
-        raise InvalidJob("idempotency_key", key, str(error)) from None
+            return Enqueued(entry.id, self._redis, self._queue, self._ended)
+        return Duplicate(answer.decode(), self._redis, self._queue, self._ended)
 
 
 def _checked(model: type[Payload], arguments: dict[str, Any]) -> Payload:
@@ -250,12 +247,3 @@ def _checked(model: type[Payload], arguments: dict[str, Any]) -> Payload:
         return model(**arguments)
     except ValidationError as error:
         raise InvalidJob.from_validation(error) from None
-
-
-async def _each(payloads: Iterable[Payload] | AsyncIterable[Payload]) -> AsyncIterator[Payload]:
-    if isinstance(payloads, AsyncIterable):
-        async for payload in payloads:
-            yield payload
-    else:
-        for payload in payloads:
-            yield payload

@@ -3,14 +3,18 @@
 Every command is repeated a few times after a cut connection, a timeout or a refused connect: all that
 a producer sends may be repeated safely. A plain OSError is among them, since that is what a refused
 connect raises beneath redis-py. Without a socket timeout a paused Redis would hang the caller for good.
+Under uvloop a write to a connection that was cut a moment ago raises a RuntimeError: `mended` makes it an
+error of the connection, which it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -49,4 +53,29 @@ def connect(url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Redis:
         retry=retry,
         retry_on_error=list(REPEATABLE),
     )
+    mended(client.connection_pool)
     return client
+
+
+def mended(pool: ConnectionPool) -> ConnectionPool:
+    """The pool, whose connections raise redis-py's errors alone for a connection that is gone."""
+    pool.connection_class = _mended(pool.connection_class)
+    return pool
+
+
+# uvloop's words, in a plain RuntimeError, for a transport that the other end or a timeout has closed.
+_CLOSED_TRANSPORT = "the handler is closed"
+_Connection = TypeVar("_Connection", bound=AbstractConnection)
+
+
+def _mended(base: type[_Connection]) -> type[_Connection]:
+    class Connection(base):  # type: ignore[valid-type, misc]  # plain, TLS or a Unix socket, as the URL says
+        async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+            try:
+                await super().send_packed_command(*arguments, **options)
+            except RuntimeError as error:
+                if _CLOSED_TRANSPORT not in str(error):
+                    raise
+                raise RedisConnectionError("the connection was closed while it was written to") from error
+
+    return Connection

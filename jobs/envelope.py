@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, NamedTuple
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from .errors import InvalidJob, JobFailed, UnreadableJob
 from .models import BulkWrite, DeleteDocument, IndexDocument, Payload, UpdateDocument
@@ -39,7 +41,7 @@ class StoredJob(NamedTuple):
 def document_key(index: str, id: str) -> str:
     """Twelve characters that stand for one document in Redis; equal documents have equal keys."""
     digest = blake2b(f"{index}\0{id}".encode(), digest_size=9).digest()
-    return urlsafe_b64encode(digest).decode()
+    return b2a_base64(digest, newline=False).decode()
 
 
 def document_keys(payload: Payload) -> tuple[str, ...]:
@@ -54,21 +56,30 @@ def document_keys(payload: Payload) -> tuple[str, ...]:
 
 
 def encode_job(payload: Payload, *, enqueued_ms: int, max_bytes: int = DEFAULT_MAX_JOB_BYTES) -> bytes:
-    """The JSON of one job. Raises InvalidJob where JSON can't hold it or it is over `max_bytes`."""
-    members: dict[str, Any] = {
-        "f": payload.job,
-        "t": None,
-        "a": [],
-        "et": enqueued_ms,
-        "k": payload.arguments(),
-    }
+    """The JSON of one job. Raises InvalidJob where JSON can't hold it or it is over `max_bytes`.
+
+    pydantic's encoder is four times as fast as the standard library's. It also writes what is no JSON
+    (sets, numbers as keys): the models have refused that by now.
+    """
     try:
-        encoded = _dumps(members).encode()
-    except (ValueError, TypeError, RecursionError) as error:
+        encoded = _encode(payload, enqueued_ms)
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise _not_json(payload, error) from error
     if len(encoded) > max_bytes:
         raise InvalidJob("job", len(encoded), f"a job can have {max_bytes} bytes at the most")
     return encoded
+
+
+def _encode(payload: Payload, enqueued_ms: int) -> bytes:
+    arguments = payload.arguments()
+    members: dict[str, Any] = {"f": payload.job, "t": None, "a": [], "et": enqueued_ms, "k": arguments}
+    if not isinstance(payload, BulkWrite):
+        return to_json(members)
+    # Each action on a line of its own: the worker cuts the documents out as they are (worker/plain_index.py).
+    actions = b",\n".join(map(to_json, arguments["actions"]))
+    arguments["actions"] = []
+    before, _, after = to_json(members).rpartition(b"[]")
+    return b"".join((before, b"[\n", actions, b"\n]", after))
 
 
 def split(raw: bytes) -> StoredJob:

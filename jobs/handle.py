@@ -6,22 +6,27 @@ Reads arq's keys and nothing else, so a handle works for any job id, whoever enq
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from . import keys
 from .connection import reaching
+from .ended import EndedJobs
 from .envelope import deserialize
 from .errors import JobFailed, JobNotFound, ReportTimeout
 from .report import Report, refusal
 
-# The first look comes almost at once, since a lone job takes milliseconds; a long wait polls rarely.
-_FIRST_POLL_SECONDS = 0.002
-_LONGEST_POLL_SECONDS = 0.1
-_POLL_GROWTH = 1.3
+# The worker tells when the job has ended (see ended.py); the poll is for what is lost on the way, and for
+# arq's stock worker, which tells nobody.
+_FIRST_POLL_SECONDS = 0.02
+_LONGEST_POLL_SECONDS = 0.5
+_POLL_GROWTH = 1.5
 
 
 class JobStatus(StrEnum):
@@ -37,10 +42,10 @@ class JobStatus(StrEnum):
 class JobHandle:
     """One job, by its id. Cheap: nothing is read until it is asked for."""
 
-    __slots__ = ("_queue", "_redis", "id")
+    __slots__ = ("_ended", "_queue", "_redis", "id")
 
-    def __init__(self, id: str, redis: Redis, queue: str) -> None:
-        self.id, self._redis, self._queue = id, redis, queue
+    def __init__(self, id: str, redis: Redis, queue: str, ended: EndedJobs | None = None) -> None:
+        self.id, self._redis, self._queue, self._ended = id, redis, queue, ended
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
@@ -73,24 +78,58 @@ class JobHandle:
         Raises JobFailed (with the report) where an action was rejected, JobNotFound where neither job
         nor report exists, ReportTimeout, and CancelledError where the job was aborted.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        delay = _FIRST_POLL_SECONDS
-        while True:
-            raw = await self._stored_result()
-            if raw is not None:
+        ended = self._ended or EndedJobs(self._redis, self._queue)
+        try:
+            with ended.waiting_for(self.id) as event:
+                try:
+                    raw = await self._waited_for(event, ended, timeout)
+                except (JobNotFound, ReportTimeout):
+                    await self._wait_no_more(event, ended)
+                    raise
+                await self._wait_no_more(event, ended)
                 return read_success(raw)
-            if deadline is not None and time.monotonic() >= deadline:
-                raise ReportTimeout(f"job {self.id} has not ended within {timeout} s ({await self.status()})")
-            if await self._vanished():
-                raise JobNotFound(f"job {self.id}: never enqueued here, or its report has expired")
-            await asyncio.sleep(delay)
-            delay = min(delay * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+        finally:
+            if ended is not self._ended:
+                await ended.close()
 
-    async def _vanished(self) -> bool:
-        """Whether neither the job nor its report is there, seen in one step."""
-        names = (keys.JOB_PREFIX + self.id, keys.RESULT_PREFIX + self.id)
-        with reaching("tell whether the job lives"):
-            return not await self._redis.exists(*names)
+    async def _waited_for(self, event: asyncio.Event, ended: EndedJobs, timeout: float | None) -> bytes:
+        """The stored result. Raises JobNotFound, ReportTimeout."""
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        delay = _FIRST_POLL_SECONDS
+        raw, lives = await self._end(tell=ended.channel if await ended.subscribed() else None)
+        while raw is None:
+            if not lives:
+                raise JobNotFound(f"job {self.id}: never enqueued here, or its report has expired")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise ReportTimeout(f"job {self.id} has not ended within {timeout} s ({await self.status()})")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(delay, left)):
+                    await event.wait()
+            raw, lives = await self._end()
+            delay = min(delay * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+        return raw
+
+    async def _wait_no_more(self, event: asyncio.Event, ended: EndedJobs) -> None:
+        """Take the wish to be told back, unless it was fulfilled; what ends the job may tell nobody."""
+        if event.is_set() or ended.waiters(self.id) > 1:
+            return
+        awaited = keys.awaited(self._queue)
+        with suppress(RedisError, OSError):  # the report is known, or known not to be there
+            # Another client may wait in the place of this one.
+            if await self._redis.hget(awaited, self.id) == ended.channel.encode():  # type: ignore[misc]
+                await self._redis.hdel(awaited, self.id)  # type: ignore[misc]
+
+    async def _end(self, tell: str | None = None) -> tuple[bytes | None, bool]:
+        """The stored result, and whether the job lives, seen in one step; `tell`: a channel for its end."""
+        with reaching("tell the report"):
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.get(keys.RESULT_PREFIX + self.id)
+                pipe.exists(keys.JOB_PREFIX + self.id)
+                if tell:
+                    pipe.hset(keys.awaited(self._queue), self.id, tell)
+                raw, lives, *_ = await pipe.execute()
+        return raw, bool(lives)
 
     async def _stored_result(self) -> bytes | None:
         with reaching("tell the report"):

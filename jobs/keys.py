@@ -38,6 +38,11 @@ def workers(queue: str) -> str:
     return f"penstock:{queue}:workers"
 
 
+def marks(queue: str) -> str:
+    """Sorted set of `<kind> <worker>` to the time in ms at which the mark ends (worker/sharing.py)."""
+    return f"penstock:{queue}:marks"
+
+
 def life_prefix(queue: str) -> str:
     """Followed by a worker's id: what it tells of itself, as JSON; expires with its lease."""
     return f"penstock:{queue}:worker:"
@@ -48,13 +53,8 @@ def claimed_prefix(queue: str) -> str:
     return f"penstock:{queue}:claimed:"
 
 
-def held_prefix(queue: str) -> str:
-    """Followed by a worker's id: hash of document key to the number of its claimed jobs that touch it."""
-    return f"penstock:{queue}:held:"
-
-
 def holders(queue: str) -> str:
-    """Hash of document key to the worker that holds the document."""
+    """Hash of document key to `<jobs> <worker>`: who holds it, with how many of its claimed jobs."""
     return f"penstock:{queue}:holders"
 
 
@@ -66,6 +66,11 @@ def aside(queue: str) -> str:
     return f"penstock:{queue}:aside"
 
 
+def slotless(queue: str) -> str:
+    """Sorted set of functions that wait for a free slot, with the scores they had in the queue."""
+    return f"penstock:{queue}:slotless"
+
+
 def counters(queue: str) -> str:
     """Hash of counters since the queue was first used: jobs, actions by outcome, bulk requests."""
     return f"penstock:{queue}:counters"
@@ -74,3 +79,52 @@ def counters(queue: str) -> str:
 def failures(queue: str) -> str:
     """List of the ids of the latest failed jobs, newest first; bounded."""
     return f"penstock:{queue}:failures"
+
+
+def dead_letters(queue: str) -> str:
+    """Sorted set of the ids of dead jobs, each with the time of its death in ms; no two times are the same.
+
+    Followed by ``:<id>``: hash of one dead letter (jobs/dead_letters.lua). Followed by ``-bytes``: hash of
+    ``:<id>`` to the bytes that it holds, and ``total``.
+    """
+    return f"penstock:{queue}:dead"
+
+
+def retried_prefix(queue: str) -> str:
+    """Followed by the id of a dead letter that was retried; holds the new job's id, for a while."""
+    return f"penstock:{queue}:retried:"
+
+
+def awaited(queue: str) -> str:
+    """Hash of job id to the channel of the client that waits for the job's end."""
+    return f"penstock:{queue}:awaited"
+
+
+def ended_channel(queue: str, client: str) -> str:
+    """Where one client is told the ids of the ended jobs that it waits for."""
+    return f"penstock:{queue}:ended:{client}"
+
+
+def suspects(queue: str) -> str:
+    """Hash of job id to the number of workers that died while they held it."""
+    return f"penstock:{queue}:suspects"
+
+
+def accused(queue: str) -> str:
+    """Sorted set of the suspects that wait to be run apart from others, with their scores."""
+    return f"penstock:{queue}:accused"
+
+
+def parked_indices(queue: str) -> str:
+    """Hash of the indices that take no writes to the time of their latest probe, in ms."""
+    return f"penstock:{queue}:parked-indices"
+
+
+def parked_reasons(queue: str) -> str:
+    """Hash of the indices that take no writes to why, as JSON (type and reason)."""
+    return f"penstock:{queue}:parked-reasons"
+
+
+def parked_prefix(queue: str) -> str:
+    """Followed by an index: sorted set of its parked jobs, with the scores they had."""
+    return f"penstock:{queue}:parked:"

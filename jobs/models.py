@@ -33,12 +33,9 @@ class _Payload(BaseModel):
 
     def arguments(self) -> dict[str, Any]:
         """The job's keyword arguments on the wire: the fields that were given."""
-        return {name: getattr(self, name) for name in self.given_fields()}
-
-    def given_fields(self) -> list[str]:
-        """The names of the given fields, in the order of their definition (a document comes last)."""
         given = self.model_fields_set
-        return [name for name in type(self).model_fields if name in given]
+        # In the order of the definition, a document last: so its bytes can be cut out of the JSON.
+        return {name: value for name, value in self.__dict__.items() if name in given}
 
 
 class _DocumentAction(_Payload):

@@ -26,10 +26,21 @@ class WorkerSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkedIndex:
+    """An index that takes no writes, and the jobs that wait for it to take them again."""
+
+    name: str
+    jobs: int
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """One look at a queue.
 
-    `waiting` jobs are due (some of them behind others on a document), `deferred` ones are not yet.
+    `waiting` jobs are due (some of them behind others on a document), `deferred` ones are not yet. `suspects`
+    were held by workers that died, and have not ended since.
     """
 
     queue: str
@@ -38,6 +49,9 @@ class Overview:
     workers: tuple[WorkerSeen, ...]
     counters: Mapping[str, int]
     failures: tuple[tuple[str, Report], ...]
+    parked: tuple[ParkedIndex, ...] = ()
+    suspects: int = 0
+    dead_letters: int = 0
 
 
 async def look(redis: Redis, queue: str, failures: int = 10) -> Overview:
@@ -50,10 +64,29 @@ async def look(redis: Redis, queue: str, failures: int = 10) -> Overview:
         pipe.smembers(keys.workers(queue))
         pipe.hgetall(keys.counters(queue))
         pipe.lrange(keys.failures(queue), 0, failures - 1)
-        due, deferred, aside, workers, counters, failed = await pipe.execute()
+        pipe.hgetall(keys.parked_reasons(queue))
+        pipe.hlen(keys.suspects(queue))
+        pipe.zcard(keys.dead_letters(queue))
+        due, deferred, aside, workers, counters, failed, parked, suspects, letters = await pipe.execute()
     seen = [await _worker(redis, queue, worker.decode()) for worker in sorted(workers)]
     counted = {name.decode(): int(number) for name, number in sorted(counters.items())}
-    return Overview(queue, due + aside, deferred, tuple(seen), counted, await _failures(redis, failed))
+    return Overview(
+        queue=queue,
+        waiting=due + aside,
+        deferred=deferred,
+        workers=tuple(seen),
+        counters=counted,
+        failures=await _failures(redis, failed),
+        parked=tuple([await _parked(redis, queue, *one) for one in sorted(parked.items())]),
+        suspects=suspects,
+        dead_letters=letters,
+    )
+
+
+async def _parked(redis: Redis, queue: str, index: bytes, why: bytes) -> ParkedIndex:
+    told, name = json.loads(why), index.decode()
+    jobs = await redis.zcard(keys.parked_prefix(queue) + name)
+    return ParkedIndex(name, jobs, told["type"], told["reason"])
 
 
 async def _worker(redis: Redis, queue: str, worker: str) -> WorkerSeen:

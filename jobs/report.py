@@ -44,6 +44,7 @@ class Report:
     (last) action. `batch` names the bulk request of the final answer. `waited_ms` runs from the enqueue
     until a worker took the job, `took_ms` from there to the final answer. `counts` (bulk) maps outcome
     to number. `details` holds what a job of another kind has to tell, such as a reindex's new index.
+    `retry_of` names the dead letter that this job is a retry of.
     """
 
     outcome: Outcome | None = None
@@ -58,6 +59,7 @@ class Report:
     counts: Mapping[str, int] = field(default_factory=dict)
     rejected: tuple[Rejection, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    retry_of: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -98,7 +100,9 @@ class Report:
         return cls(**members)
 
 
-_PLAIN_MEMBERS = ("outcome", "index", "id", "version", "seq_no", "attempts", "batch", "waited_ms", "took_ms")
+_PLAIN_MEMBERS = (
+    "outcome", "index", "id", "version", "seq_no", "attempts", "batch", "waited_ms", "took_ms", "retry_of",
+)  # fmt: skip
 
 
 def refusal(kind: str, reason: str, *, index: str | None = None, id: str | None = None) -> Report:

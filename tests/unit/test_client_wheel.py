@@ -38,9 +38,9 @@ for name in penstock_client.__all__:
 payload = penstock_client.IndexDocument(index="products", id="42", document={"name": "Tap"})
 
 async def main():
-    # Reads the enqueue script out of the wheel; connects to nothing before the first command.
-    async with penstock_client.IndexQueue("redis://127.0.0.1:1/0"):
-        pass
+    # Reads the scripts out of the wheel; connects to nothing before the first command.
+    async with penstock_client.IndexQueue("redis://127.0.0.1:1/0") as queue:
+        assert isinstance(queue.dead_letters, penstock_client.DeadLetters)
 
 asyncio.run(main())
 assert not Refuse.names & {name.split(".")[0] for name in sys.modules}
@@ -103,7 +103,7 @@ def test_it_holds_the_room_jobs_and_nothing_beside_it(unpacked: Path) -> None:
 
     assert package.name == "penstock_client"
     assert held == source | {"LICENSE": (ROOT / "LICENSE").read_bytes()}
-    assert {"enqueue.lua", "py.typed"} <= held.keys()
+    assert {"enqueue.lua", "dead_letters.lua", "retry_dead.lua", "py.typed"} <= held.keys()
 
 
 def test_a_service_without_arq_and_without_a_worker_encodes_a_job(unpacked: Path, tmp_path: Path) -> None:

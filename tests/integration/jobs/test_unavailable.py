@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from embedded import RedisServer
 from jobs import IndexDocument, IndexQueue, QueueUnavailable, keys
+from tests.dead_letters import bury
 
 GOOD = IndexDocument(index="products", id="42", document={})
 
@@ -24,10 +25,12 @@ async def lost_queue() -> AsyncIterator[IndexQueue]:
 
 
 @pytest.mark.parametrize(
-    "call", ["enqueue", "enqueue_many", "status", "report", "result", "reports", "overview"]
-)
+    "call",
+    ["enqueue", "enqueue_many", "status", "report", "result", "reports", "overview",
+     "count dead", "list dead", "show dead", "retry dead", "retry all dead", "purge dead"],
+)  # fmt: skip
 async def test_every_call_says_that_redis_is_unavailable(lost_queue: IndexQueue, call: str) -> None:
-    handle = lost_queue.job("unknown")
+    handle, letters = lost_queue.job("unknown"), lost_queue.dead_letters
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "enqueue": lambda: lost_queue.enqueue(GOOD),
         "enqueue_many": lambda: lost_queue.enqueue_many([GOOD]),
@@ -36,6 +39,12 @@ async def test_every_call_says_that_redis_is_unavailable(lost_queue: IndexQueue,
         "result": lambda: handle.result(timeout=1),
         "reports": lambda: lost_queue.reports([handle]),
         "overview": lost_queue.overview,
+        "count dead": letters.count,
+        "list dead": letters.list,
+        "show dead": lambda: letters.show("unknown"),
+        "retry dead": lambda: letters.retry(["unknown"]),
+        "retry all dead": letters.retry_all,
+        "purge dead": lambda: letters.purge(["unknown"]),
     }
 
     with pytest.raises(QueueUnavailable, match="Redis did not") as caught:
@@ -55,3 +64,19 @@ async def test_a_full_redis_takes_no_job_at_all(own_redis: RedisServer) -> None:
         assert await redis.dbsize() == 0
         handle = await queue.enqueue(GOOD, idempotency_key="order-7")
         assert await redis.zrange(keys.DEFAULT_QUEUE, 0, -1) == [handle.id.encode()]
+
+
+async def test_a_full_redis_keeps_a_dead_letter_whole_and_lets_it_be_purged(own_redis: RedisServer) -> None:
+    async with Redis.from_url(own_redis.url) as redis, IndexQueue(own_redis.url) as queue:
+        handle = await queue.enqueue(GOOD)
+        await bury(redis, handle)
+        await redis.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(QueueUnavailable, match="did not take the retried jobs"):
+                await queue.dead_letters.retry([handle.id])
+
+            assert await queue.dead_letters.count() == 1
+            assert (await queue.dead_letters.show(handle.id)).arguments == GOOD.arguments()
+            assert await queue.dead_letters.purge([handle.id]) == 1
+        finally:
+            await redis.config_set("maxmemory", 0)

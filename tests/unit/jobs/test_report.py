@@ -33,6 +33,7 @@ REPORTS = st.builds(
     counts=st.dictionaries(st.sampled_from([str(outcome) for outcome in Outcome]), st.integers(1, 10_000)),
     rejected=st.lists(REJECTIONS, max_size=3).map(tuple),
     details=st.dictionaries(TEXT, st.integers() | TEXT | st.lists(st.integers(), max_size=3), max_size=3),
+    retry_of=MAYBE_TEXT,
 )
 
 
