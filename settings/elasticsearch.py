@@ -5,6 +5,7 @@ It must not know the Elasticsearch client, nor the other settings: pairs of fiel
 """
 
 import binascii
+import re
 from base64 import b64decode
 from typing import Annotated
 
@@ -12,6 +13,9 @@ from pydantic import BaseModel, Field, FilePath, PlainSerializer, PlainValidator
 from pydantic_settings import NoDecode
 
 from settings.elasticsearch_url import ElasticsearchUrl, parse_urls
+
+# A length of time as Elasticsearch takes it; its smaller units have no use here.
+_TIME = re.compile(r"[1-9][0-9]{0,8}[smhd]")
 
 
 def _print_urls(urls: tuple[ElasticsearchUrl, ...]) -> list[str]:
@@ -74,6 +78,11 @@ class ElasticsearchFields(BaseModel):
     connections_per_node: int = Field(
         default=8, ge=1, description="connections that each process opens to a node, at most"
     )
+    gc_deletes: str = Field(
+        default="1h",
+        description="how long an index remembers deleted documents (`index.gc_deletes`), such as `1h`: given "
+        "to indices that Penstock creates, and a shorter time of another index is warned of",
+    )
 
     @property
     def elasticsearch_nodes(self) -> tuple[str, ...]:
@@ -101,6 +110,13 @@ class ElasticsearchFields(BaseModel):
             host = ""
         if ":" not in value or not host:
             raise ValueError(f"expected a cloud id as Elastic Cloud shows it (name:base64), got {value!r}")
+        return value
+
+    @field_validator("gc_deletes")
+    @classmethod
+    def _check_gc_deletes(cls, value: str) -> str:
+        if not _TIME.fullmatch(value):
+            raise ValueError(f"expected a whole number of s, m, h or d, such as 1h, got {value!r}")
         return value
 
     @field_validator("elasticsearch_api_key", "elasticsearch_bearer_token")

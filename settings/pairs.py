@@ -71,6 +71,12 @@ PAIRS = (
         "the largest job could never be taken",
         may_be_equal=True,
     ),
+    Pair(
+        "dead_letters_max_bytes",
+        "job_max_bytes",
+        "the largest job would push every other dead letter out",
+        may_be_equal=True,
+    ),
 )
 
 

@@ -41,6 +41,16 @@ class RedisFields(BaseModel):
     keep_failure_seconds: int = Field(
         default=86_400, ge=60, description="seconds that the report of a failed job is kept (at least 60)"
     )
+    allow_unsafe_redis: bool = Field(
+        default=False,
+        description="whether a worker starts on a Redis that can lose jobs (no append-only file, or an "
+        "eviction policy other than `noeviction`): `true` turns the refusal into a warning",
+    )
+    allow_stock_workers: bool = Field(
+        default=False,
+        description="whether Penstock's workers and arq's own may work one queue at a time: jobs may run "
+        "twice and out of order then; `true` turns the refusal into a warning",
+    )
 
     @property
     def heartbeat_seconds(self) -> float:

@@ -43,6 +43,10 @@ def _warnings(settings: Settings) -> dict[str, str]:
         warnings["elasticsearch_verify_certs"] = " (warning: certificates are not checked)"
     if not settings.redis_url.verifies_certificates:
         warnings["redis_url"] = " (warning: certificates are not checked)"
+    if settings.allow_unsafe_redis:
+        warnings["allow_unsafe_redis"] = " (warning: Redis may lose jobs)"
+    if settings.allow_stock_workers:
+        warnings["allow_stock_workers"] = " (warning: jobs may run twice and out of order)"
     if settings.elasticsearch_cloud_id:
         warnings["elasticsearch_url"] = f" (not used: {variable('elasticsearch_cloud_id')} is set)"
     return warnings

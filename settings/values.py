@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from settings.dead_letters import DeadLetterFields
 from settings.elasticsearch import ElasticsearchFields
 from settings.elasticsearch_pairs import elasticsearch_problems
 from settings.limits import LimitFields
@@ -30,7 +31,7 @@ def _any_case(words: tuple[str, ...]) -> BeforeValidator:
     )
 
 
-class Settings(LimitFields, ElasticsearchFields, RedisFields, BaseSettings):
+class Settings(DeadLetterFields, LimitFields, ElasticsearchFields, RedisFields, BaseSettings):
     """Every value that can be set, checked and frozen. Secrets are hidden in whatever is printed of it.
 
     Raises pydantic's ValidationError; `load` turns that into a `SettingsError` for people.

@@ -14,6 +14,7 @@ COUNTS = {
     "batch_max_actions",
     "max_requests_in_flight",
     "max_claimed_jobs",
+    "dead_letters_max",
 }
 BAD_VALUES = {
     "redis_url": "http://127.0.0.1",
@@ -23,6 +24,8 @@ BAD_VALUES = {
     "poll_seconds": "-1",
     "keep_success_seconds": "59",
     "keep_failure_seconds": "59.5",
+    "allow_unsafe_redis": "perhaps",
+    "allow_stock_workers": "perhaps",
     "elasticsearch_url": "127.0.0.1:9200",
     "elasticsearch_cloud_id": "no colon",
     "elasticsearch_ca_certs": "missing/ca.pem",
@@ -34,6 +37,7 @@ BAD_VALUES = {
     "elasticsearch_sniff_on_failure": "perhaps",
     "elasticsearch_sniff_interval_seconds": "0",
     "request_timeout_seconds": "inf",
+    "gc_deletes": "soon",
     "connections_per_node": "0",
     "batch_max_actions": "1.5",
     "batch_max_bytes": "5MiB",
@@ -41,6 +45,10 @@ BAD_VALUES = {
     "max_claimed_jobs": "many",
     "claimed_max_bytes": "0",
     "job_max_bytes": "0",
+    "dead_letters_max": "-1",
+    "dead_letters_max_bytes": "0",
+    "keep_dead_letters_seconds": "59",
+    "park_unknown_seconds": "-1",
     "retry_initial_seconds": "nan",
     "retry_max_seconds": "abc",
     "grace_period_seconds": "0",
@@ -68,15 +76,18 @@ def test_given_no_variables_when_loaded_then_the_defaults_are_in_force() -> None
     assert str(settings.redis_url) == "redis://127.0.0.1:6379/0"
     assert settings.elasticsearch_nodes == ("http://127.0.0.1:9200",)
     assert settings.queue == "arq:queue"
-    assert (settings.batch_max_actions, settings.batch_max_bytes) == (500, 5 * 1024**2)
+    assert (settings.batch_max_actions, settings.batch_max_bytes) == (2000, 5 * 1024**2)
     assert (settings.max_requests_in_flight, settings.connections_per_node) == (4, 8)
-    assert (settings.max_claimed_jobs, settings.claimed_max_bytes) == (2000, 64 * 1024**2)
+    assert (settings.max_claimed_jobs, settings.claimed_max_bytes) == (4000, 64 * 1024**2)
     assert settings.job_max_bytes == 10 * 1024**2
     assert (settings.retry_initial_seconds, settings.retry_max_seconds) == (0.1, 5.0)
     assert (settings.grace_period_seconds, settings.request_timeout_seconds) == (30.0, 20.0)
     assert (settings.lease_seconds, settings.poll_seconds, settings.redis_timeout_seconds) == (10.0, 0.1, 5.0)
     assert (settings.keep_success_seconds, settings.keep_failure_seconds) == (600, 86_400)
     assert (settings.log_format, settings.log_level) == ("text", "INFO")
+    assert settings.gc_deletes == "1h"
+    assert not settings.allow_unsafe_redis
+    assert not settings.allow_stock_workers
     assert settings.elasticsearch_verify_certs
     assert not settings.elasticsearch_compress
     assert not settings.elasticsearch_sniff_on_start
@@ -192,3 +203,15 @@ def test_given_a_cloud_id_that_names_no_host_when_loaded_then_it_is_refused(clou
     (line,) = problems({"PENSTOCK_ELASTICSEARCH_CLOUD_ID": cloud_id})
 
     assert "expected a cloud id" in line
+
+
+@pytest.mark.parametrize("value", ["0s", "-1", "1", "1w", "500ms", " 1 h", "h", "1.5h"])
+def test_given_a_length_of_time_that_is_none_then_the_line_shows_one_that_is(value: str) -> None:
+    (line,) = problems({"PENSTOCK_GC_DELETES": value})
+
+    assert "such as 1h" in line
+
+
+@pytest.mark.parametrize("value", ["90s", "5m", "2h", "7d"])
+def test_given_a_length_of_time_then_it_stays_as_elasticsearch_takes_it(value: str) -> None:
+    assert load({"PENSTOCK_GC_DELETES": value}).gc_deletes == value

@@ -21,6 +21,7 @@ def problems(**values: str) -> tuple[str, ...]:
         ("max_claimed_jobs", "batch_max_actions", ("499", "500")),
         ("claimed_max_bytes", "batch_max_bytes", ("10485760", "10485761")),
         ("claimed_max_bytes", "job_max_bytes", ("10485759", "10485760")),
+        ("dead_letters_max_bytes", "job_max_bytes", ("10485759", "10485760")),
     ],
 )
 def test_given_a_pair_that_does_not_fit_when_loaded_then_both_variables_and_values_are_named(
@@ -42,6 +43,7 @@ def test_given_a_pair_that_does_not_fit_when_loaded_then_both_variables_and_valu
         ("max_claimed_jobs", "batch_max_actions", ("500", "500")),
         ("claimed_max_bytes", "batch_max_bytes", ("10485760", "10485760")),
         ("claimed_max_bytes", "job_max_bytes", ("10485760", "10485760")),
+        ("dead_letters_max_bytes", "job_max_bytes", ("10485760", "10485760")),
     ],
 )
 def test_given_a_pair_that_just_fits_when_loaded_then_it_is_accepted(

@@ -74,6 +74,13 @@ def test_given_certificates_that_are_not_checked_when_shown_then_there_is_a_warn
     assert found["PENSTOCK_REDIS_URL"].value.endswith("(warning: certificates are not checked)")
 
 
+def test_given_what_is_allowed_at_a_risk_when_shown_then_there_is_a_warning() -> None:
+    found = rows(allow_unsafe_redis="true", allow_stock_workers="true")
+
+    assert found["PENSTOCK_ALLOW_UNSAFE_REDIS"].value == "true (warning: Redis may lose jobs)"
+    assert "may run twice" in found["PENSTOCK_ALLOW_STOCK_WORKERS"].value
+
+
 def test_given_a_cloud_id_when_shown_then_the_default_url_is_marked_as_not_used() -> None:
     found = rows(elasticsearch_cloud_id="production:ZXhhbXBsZS5jb20kdXVpZA==")
 
