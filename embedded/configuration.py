@@ -53,10 +53,15 @@ def jvm_options(distributed: str, heap_mb: int) -> str:
 
 
 def redis_arguments(port: int, directory: Path) -> tuple[str, ...]:
-    """Options: append-only file written every second, nothing evicted, 1024 databases for tests."""
+    """Options: append-only file written every second, nothing evicted, 1024 databases for tests.
+
+    The file is rewritten from 512 MB on (by default 64 MB): short-lived servers need no rewrite, and each one
+    forks and copies what is written meanwhile.
+    """
     return (
         *("--bind", "127.0.0.1", "--port", str(port), "--databases", "1024", "--dir", str(directory)),
         *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        *("--auto-aof-rewrite-min-size", "512mb"),
         *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from jobs.models import BulkWrite, DeleteDocument, DocumentAction, IndexDocument, UpdateDocument
 
@@ -21,10 +21,11 @@ _ACTION_LINE_BYTES = 180
 
 
 class ActionKind(StrEnum):
-    """What an action wants done; `create` is a write that refuses to replace."""
+    """What an action wants done: `create` refuses to replace, `replace` refuses to create."""
 
     INDEX = "index"
     CREATE = "create"
+    REPLACE = "replace"
     UPDATE = "update"
     DELETE = "delete"
 
@@ -33,7 +34,8 @@ class Action(NamedTuple):
     """One document operation. `key` stands for the document, `number` orders its writes.
 
     `body` is the document, or the members of an update; `upsert` is what to write where an update finds
-    no document. `line_bytes` is about what it adds to a request; the batch is cut by it.
+    no document. `line_bytes` is about what it adds to a request; the batch is cut by it. `begun_before`: a
+    worker may have written it already, and not have told.
     """
 
     kind: ActionKind
@@ -47,6 +49,7 @@ class Action(NamedTuple):
     pipeline: str | None = None
     require_alias: bool = False
     wait_until_visible: bool = False
+    begun_before: bool = False
 
     @property
     def version(self) -> int:
@@ -62,7 +65,7 @@ class Action(NamedTuple):
     @property
     def needs_look(self) -> bool:
         """Whether it depends on what is stored now, so that the document must be looked at first."""
-        return self.kind in (ActionKind.UPDATE, ActionKind.CREATE)
+        return self.kind is not ActionKind.INDEX and self.kind is not ActionKind.DELETE
 
 
 def actions_of(payload: DocumentAction | BulkWrite, number: int, keys: Sequence[str]) -> list[Action]:
@@ -76,6 +79,34 @@ def actions_of(payload: DocumentAction | BulkWrite, number: int, keys: Sequence[
         return [_action(action, n, key, visible) for n, (action, key) in numbered]
     (key,) = keys
     return [_action(payload, number, key, False)]
+
+
+def kept(actions: Sequence[Action], positions: Sequence[int] | None) -> list[Action]:
+    """The actions of a retried job that keeps its number, so that none of them creates a document.
+
+    Elasticsearch forgets the version of a deleted document: an old version alone would bring it back.
+    `positions` are the places that they had in the old job, on which their numbers rest; None: the same.
+    Raises ValueError for a `create`, and where there are more or fewer positions than actions.
+    """
+    if positions is not None:
+        first = actions[0].number
+        placed = zip(actions, positions, strict=True)
+        actions = [action._replace(number=first + place) for action, place in placed]
+    return [_creating_nothing(action) for action in actions]
+
+
+def _creating_nothing(action: Action) -> Action:
+    match action.kind:
+        case ActionKind.INDEX | ActionKind.REPLACE:
+            return action._replace(kind=ActionKind.REPLACE)
+        case ActionKind.UPDATE:
+            return action._replace(upsert=None)
+        case ActionKind.DELETE:
+            return action
+        case ActionKind.CREATE:
+            raise ValueError("a create can't keep its number: it needs that the document is not there")
+        case _:
+            assert_never(action.kind)
 
 
 def _action(payload: DocumentAction, number: int, key: str, visible: bool) -> Action:

@@ -1,21 +1,31 @@
 """Answers to outcomes: what Elasticsearch said of each action, as a closed set. Pure.
 
-An answer is `Settled` (final, with an `Outcome`) or `Trouble` (never reported; the batcher's to handle):
+An answer is `Settled` (final, with an `Outcome`), `Blocked` (its index takes no writes for now) or another
+`Trouble` (never reported; the batcher's to handle):
 
-THROTTLED    not executed, the cluster asks for patience (429, a block that is lifted by itself)
+THROTTLED    not executed, the cluster asks for patience (429)
 UNAVAILABLE  not executed as far as anyone knows; the cluster or the shard is away
 UNSURE       sent, answer not seen: it may have been executed
 CONFLICT     the document changed between the look and the write: look again
 REFUSED      the whole request was refused (400, 413): one action in it is guilty
+BLOCKED      not executed; its index alone is closed to writes (a full disk, a write block, a missing right)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
+from email.utils import parsedate_to_datetime
+from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
-from elastic_transport import ApiError, ConnectionError, ConnectionTimeout, SerializationError, TransportError
+from elastic_transport import (
+    ApiError,
+    ConnectionError,
+    ConnectionTimeout,
+    HttpHeaders,
+    SerializationError,
+    TransportError,
+)
 
 from jobs.outcomes import Outcome
 
@@ -30,6 +40,33 @@ class Trouble(StrEnum):
     UNSURE = "unsure"
     CONFLICT = "conflict"
     REFUSED = "refused"
+    BLOCKED = "blocked"
+
+
+class Away(Enum):
+    """What a failed request says of the cluster as a whole."""
+
+    NO = "no"
+    """It has answered."""
+    MAYBE = "maybe"
+    """No answer in time, or none of Elasticsearch's."""
+    YES = "yes"
+    """It can't be reached, or lets nobody in."""
+
+
+class Problem(NamedTuple):
+    """What troubled a request as a whole.
+
+    `retry_after`: the seconds for which the cluster has asked for silence.
+    """
+
+    type: str = ""
+    reason: str = ""
+    away: Away = Away.NO
+    retry_after: float = 0.0
+
+
+NO_PROBLEM = Problem()
 
 
 class Settled(NamedTuple):
@@ -42,7 +79,14 @@ class Settled(NamedTuple):
     reason: str | None = None
 
 
-Answer = Settled | Trouble
+class Blocked(NamedTuple):
+    """Not executed: the action's index takes no writes for now. Nothing of the document is wrong."""
+
+    type: str
+    reason: str
+
+
+Answer = Settled | Blocked | Trouble
 
 _RESULTS = {
     "created": Outcome.CREATED,
@@ -52,8 +96,10 @@ _RESULTS = {
     "not_found": Outcome.MISSING,
 }
 _UNAVAILABLE = frozenset({502, 503, 504})
+_GONE = frozenset({Outcome.MISSING, Outcome.DELETED})
 _REASON_CHARACTERS = 2000
 _REFUSALS = frozenset({400, 413})
+_LONGEST_RETRY_AFTER_SECONDS = 60.0
 # A server of another major version answers every request with 400 and this type.
 _NOT_THE_DOCUMENTS = frozenset({"media_type_header_exception"})
 
@@ -71,7 +117,7 @@ def read_item(action: Action, conditional: bool, item: Mapping[str, Any]) -> Ans
     status = item.get("status", 500)
     result = _RESULTS.get(item.get("result", ""))
     if result is not None and "error" not in item:
-        return Settled(result, version=item.get("_version"), seq_no=item.get("_seq_no"))
+        return _read_result(action, result, item)
     error = type_and_reason(item.get("error"))
     if status == 409:
         return Trouble.CONFLICT if conditional else Settled(Outcome.SUPERSEDED)
@@ -81,32 +127,91 @@ def read_item(action: Action, conditional: bool, item: Mapping[str, Any]) -> Ans
         return Trouble.UNSURE  # a result that Elasticsearch is not known to give
     if status == 404 and action.kind is ActionKind.DELETE and error[0] == "index_not_found_exception":
         return Settled(Outcome.MISSING)
-    if status == 429 or error[0] == "cluster_block_exception":
+    if _is_block(action, status, error[0]):
+        return Blocked(*error)
+    if status == 429:
         return Trouble.THROTTLED
-    if status in _UNAVAILABLE:
+    if status in _UNAVAILABLE or _has_just_gone(item, error):
         return Trouble.UNAVAILABLE
     return rejected(*error)
 
 
-def read_failure(error: Exception) -> tuple[Trouble, str, str]:
-    """What a failed request means for every action in it: the trouble, a type and a reason.
+def _has_just_gone(item: Mapping[str, Any], error: tuple[str, str]) -> bool:
+    """Whether the index was deleted between its creation for this very request and the write.
+
+    The next request creates it. Where Elasticsearch is not to create indices its reason is another one.
+    """
+    return error == ("index_not_found_exception", f"no such index [{item.get('_index')}]")
+
+
+def _is_block(action: Action, status: int, kind: str) -> bool:
+    """A full disk, a block that somebody set, a missing right, an alias that is not there (yet)."""
+    match kind:
+        case "cluster_block_exception":
+            return status in (403, 429)
+        case "security_exception":
+            return status in (401, 403)
+        case "index_not_found_exception":
+            return status == 404 and action.require_alias
+        case _:
+            return False
+
+
+def _read_result(action: Action, result: Outcome, item: Mapping[str, Any]) -> Settled:
+    if action.kind is not ActionKind.INDEX:  # nearly every action is one
+        if action.kind in (ActionKind.UPDATE, ActionKind.REPLACE) and result in _GONE:
+            # The delete that found out whether it had run before (see lines.plan).
+            return rejected("document_missing_exception", f"[{action.id}]: document missing")
+        if action.kind is ActionKind.CREATE and result is Outcome.UPDATED:
+            result = Outcome.CREATED  # the first answer was lost: what it replaces is its own write
+    return Settled(result, version=item.get("_version"), seq_no=item.get("_seq_no"))
+
+
+def read_failure(error: Exception) -> tuple[Trouble, Problem]:
+    """What a failed request means for every action in it, and what it says of the cluster.
 
     Raises the error itself where it is none of the client's: that is a defect of ours, to be seen.
     """
     match error:
         case ApiError():
-            kind, reason = type_and_reason(_error_member(error.body))
-            return _trouble_of(error, kind), kind, reason or f"HTTP status {error.meta.status}"
+            return _read_refusal(error)
         case ConnectionTimeout():
-            return Trouble.UNSURE, "timeout", str(error)
+            return Trouble.UNSURE, Problem("timeout", str(error), Away.MAYBE)
         case ConnectionError():
-            return Trouble.UNSURE, "connection", str(error)
+            return Trouble.UNSURE, Problem("connection", str(error), Away.YES)
         case SerializationError():
-            return Trouble.UNSURE, "unreadable_answer", "the answer is not what Elasticsearch sends"
+            reason = "the answer is not what Elasticsearch sends"
+            return Trouble.UNSURE, Problem("unreadable_answer", reason, Away.MAYBE)
         case TransportError():
-            return Trouble.UNSURE, type(error).__name__, str(error)
+            return Trouble.UNSURE, Problem(type(error).__name__, str(error), Away.MAYBE)
         case _:
             raise error
+
+
+def _read_refusal(error: ApiError) -> tuple[Trouble, Problem]:
+    kind, reason = type_and_reason(_error_member(error.body))
+    reason = reason or f"HTTP status {error.meta.status}"
+    trouble = _trouble_of(error, kind)
+    if trouble is Trouble.REFUSED:
+        return trouble, Problem(kind, reason)
+    # A 500 can be what one action does to Elasticsearch.
+    unavailable = Away.MAYBE if error.meta.status == 500 else Away.YES
+    away = Away.NO if trouble is Trouble.THROTTLED else unavailable
+    return trouble, Problem(kind, reason, away, _retry_after(error.meta.headers))
+
+
+def _retry_after(headers: HttpHeaders) -> float:
+    """The seconds in a `Retry-After`, 0 where there is none; a date counts from the answer's own date."""
+    wish = (headers.get("retry-after") or "").strip()
+    try:
+        if wish.isdecimal():
+            seconds = float(wish)
+        else:
+            answered, until = (parsedate_to_datetime(text) for text in (headers["date"], wish))
+            seconds = (until - answered).total_seconds()
+    except (KeyError, ValueError, TypeError):  # TypeError: only one of the dates has a time zone
+        return 0.0
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER_SECONDS)
 
 
 def _trouble_of(error: ApiError, kind: str) -> Trouble:

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from arq.utils import import_string
-from arq.worker import get_kwargs
+from arq.worker import func, get_kwargs
+
+from jobs.models import PAYLOADS
 
 _TAKEN = frozenset(
     {
@@ -31,7 +34,6 @@ _TAKEN = frozenset(
         "max_tries",
         "retry_jobs",
         "allow_abort_jobs",
-        "max_burst_jobs",
         "health_check_interval",
         "health_check_key",
         "ctx",
@@ -43,6 +45,11 @@ _TAKEN = frozenset(
 
 class ArqSettingsError(ValueError):
     """Raised when a settings class can't be imported or sets what Penstock's own settings decide."""
+
+
+def refused_names(arq: Mapping[str, Any]) -> list[str]:
+    """Those of arq's worker arguments that are not for a user of Penstock to set."""
+    return sorted(arq.keys() - _TAKEN)
 
 
 def arq_arguments(path: str) -> dict[str, Any]:
@@ -57,9 +64,20 @@ def arq_arguments(path: str) -> dict[str, Any]:
         raise ArqSettingsError(
             f"{path} sets nothing that arq knows; expected a class with functions or cron_jobs"
         )
-    if refused := sorted(found.keys() - _TAKEN):
+    if refused := refused_names(found):
         raise ArqSettingsError(
             f"{path} sets {', '.join(refused)}: with `penstock worker` these are PENSTOCK_ variables "
             "(see `penstock settings`) or decided by Penstock; remove them from the class"
         )
+    _check_names(path, found)
     return dict(found)
+
+
+def _check_names(path: str, found: Mapping[str, Any]) -> None:
+    try:
+        names = {function.name for function in map(func, found.get("functions", ()))}
+    except (RuntimeError, ImportError) as error:  # not a coroutine function, or no such function
+        raise ArqSettingsError(f"{path}.functions: {error}") from error
+    names |= {job.name for job in found.get("cron_jobs") or ()}
+    if taken := sorted(names & PAYLOADS.keys()):
+        raise ArqSettingsError(f"{path}: these names are Penstock's own jobs: {', '.join(taken)}")

@@ -23,5 +23,16 @@ class Backoff:
 
     def delay(self, troubles: int) -> float:
         """The delay after this many troubles in a row (1 or more), in seconds."""
+        return self.random() * self._span(troubles)
+
+    def patient_delay(self, troubles: int) -> float:
+        """The same where the cluster asks for patience: never less than `initial`.
+
+        With full jitter alone a good part of the first pauses are a few milliseconds.
+        """
+        span = max(self._span(troubles), min(2 * self.initial, self.longest))
+        return self.initial + self.random() * (span - self.initial)
+
+    def _span(self, troubles: int) -> float:
         power = min(troubles - 1, _HIGHEST_POWER)
-        return self.random() * min(self.longest, self.initial * float(2**power))
+        return min(self.longest, self.initial * float(2**power))

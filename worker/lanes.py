@@ -3,22 +3,35 @@
 Entries on one document form a lane. Only the first of a lane is ever ready or on its way, so no request
 holds two actions on one document and none is sent while an earlier one is unanswered. Everything that
 is ready is about a different document, and may be sent in any order and company.
+
+A plain `index` that another one follows need not travel: it would be replaced at once. The later one is
+sent in its place, and it is kept back until the later one has its answer:
+
+written, or older than what is there   the kept back ones are settled with it, as superseded
+anything else                          they are the first of the lane again, and are sent
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from jobs.outcomes import Outcome
+
+from .actions import Action, ActionKind
 from .entry import Entry
+
+# `unchanged` is none of them: a pipeline has dropped the later document, and would have let the earlier in.
+_REPLACES = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.SUPERSEDED})
 
 
 class Lanes:
-    """All entries that are not settled: ready ones, ones on their way, ones behind another."""
+    """All entries that are not settled: ready, on their way, kept back, or behind another."""
 
     def __init__(self) -> None:
-        self._first: dict[str, Entry] = {}
+        self._documents: set[str] = set()
         self._behind: dict[str, deque[Entry]] = {}
+        self._kept_back: dict[str, list[Entry]] = {}
         self._ready: deque[Entry] = deque()
         self.unsettled = 0
 
@@ -30,36 +43,96 @@ class Lanes:
         """Put an entry behind all earlier ones on its document."""
         self.unsettled += 1
         key = entry.action.key
-        if key in self._first:
+        if key in self._documents:
             self._behind.setdefault(key, deque()).append(entry)
         else:
-            self._first[key] = entry
+            self._documents.add(key)
             self._ready.append(entry)
 
     def take(self, max_actions: int, max_bytes: int) -> list[Entry]:
         """The next entries to send together: at least one, cut at a count and at a size in bytes."""
         taken: list[Entry] = []
+        ready, behind = self._ready, self._behind
         size = 0
-        while self._ready and len(taken) < max_actions:
-            size += self._ready[0].action.line_bytes
+        while ready and len(taken) < max_actions:
+            entry = ready[0]
+            if behind and entry.action.key in behind:
+                entry = ready[0] = self._latest(entry)
+            size += entry.action.line_bytes
             if taken and size > max_bytes:
                 break
-            taken.append(self._ready.popleft())
+            taken.append(ready.popleft())
         return taken
 
     def again(self, entries: Iterable[Entry]) -> None:
         """Make entries ready that were on their way; they are still the first of their lanes."""
         self._ready.extend(entries)
 
-    def settle(self, entry: Entry) -> None:
-        """Let go of an entry; the next one on its document becomes ready."""
+    def settle(self, entry: Entry, outcome: Outcome) -> Sequence[Entry]:
+        """Let go of an entry; the next one on its document becomes ready.
+
+        Returns the ones that it has overtaken, oldest first: they are let go of too, as superseded.
+        """
         self.unsettled -= 1
         key = entry.action.key
+        if not self._behind and not self._kept_back:  # most often all are alone on their documents
+            self._documents.remove(key)
+            return ()
+        overtaken = self._settle_kept_back(key, outcome) if key in self._kept_back else ()
         behind = self._behind.get(key)
         if not behind:
-            del self._first[key]
-            return
-        self._first[key] = behind.popleft()
-        self._ready.append(self._first[key])
+            self._documents.remove(key)
+            return overtaken
+        self._ready.append(behind.popleft())
         if not behind:
             del self._behind[key]
+        return overtaken
+
+    def can_go(self, entry: Entry) -> bool:
+        """Whether the whole lane of an entry on its way can be given back."""
+        key = entry.action.key
+        lane = (entry, *self._kept_back.get(key, ()), *self._behind.get(key, ()))
+        return all(one.parkable for one in lane)
+
+    def let_go(self, entry: Entry) -> list[Entry]:
+        """Take the whole lane of an entry on its way out, in order: none of it is settled."""
+        key = entry.action.key
+        lane = [*self._kept_back.pop(key, ()), entry, *self._behind.pop(key, ())]
+        self._documents.remove(key)
+        self.unsettled -= len(lane)
+        return lane
+
+    def _latest(self, entry: Entry) -> Entry:
+        """The last of the plain writes that follow one another; those before it are kept back."""
+        key = entry.action.key
+        behind = self._behind[key]
+        while behind and _replaces(behind[0].action, entry.action):
+            self._kept_back.setdefault(key, []).append(entry)
+            visible = entry.action.wait_until_visible
+            entry = behind.popleft()
+            if visible and not entry.action.wait_until_visible:
+                # Once the later one can be seen, the earlier one's wish is fulfilled.
+                entry.action = entry.action._replace(wait_until_visible=True)
+        if not behind:
+            del self._behind[key]
+        return entry
+
+    def _settle_kept_back(self, key: str, outcome: Outcome) -> Sequence[Entry]:
+        kept = self._kept_back.pop(key)
+        if outcome in _REPLACES:
+            self.unsettled -= len(kept)
+            return kept
+        self._behind.setdefault(key, deque()).extendleft(reversed(kept))
+        return ()
+
+
+def _replaces(later: Action, earlier: Action) -> bool:
+    """Whether the later write leaves the same document behind, sent after the earlier one or alone."""
+    return (
+        later.kind is ActionKind.INDEX
+        and earlier.kind is ActionKind.INDEX
+        and later.index == earlier.index
+        and later.routing == earlier.routing
+        and later.pipeline == earlier.pipeline
+        and later.require_alias == earlier.require_alias
+    )

@@ -51,6 +51,10 @@ class Lifeline:
             if self._left() <= 0:
                 raise LeaseLost(self._claims.worker)
 
+    def holds(self) -> bool:
+        """Whether the lease lasts still, by this process's own clock (which runs while it is stopped)."""
+        return self._left() > 0
+
     def _left(self) -> float:
         """Seconds until the lease ends, unless it is renewed."""
         return self._lease_seconds - (monotonic() - self._last_beat)

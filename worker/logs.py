@@ -48,5 +48,9 @@ def set_up_logging(settings: Settings) -> None:
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else logging.Formatter(_TEXT))
     handler.addFilter(_NotARefusal())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    level = logging.getLevelName(settings.log_level)
     for name in ("arq", "elastic_transport", "elasticsearch", "asyncio"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+        logging.getLogger(name).setLevel(max(logging.WARNING, level))
+    # It warns at every failed try: one a second for as long as an outage lasts. Our own line says once that
+    # Elasticsearch is away, and once that it is back.
+    logging.getLogger("elastic_transport.node_pool").setLevel(max(logging.ERROR, level))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from arq.worker import Worker
@@ -22,8 +22,7 @@ from settings import Settings
 from .cancelling import end_tasks
 from .claims import LeaseLost
 from .function_runner import FunctionRunner
-from .functions import own_functions
-from .intake import WRITES
+from .functions import own_functions, taken_names
 from .redis_client import redis_pool
 from .runtime import CONTEXT_KEY, Runtime
 from .session import Session
@@ -41,8 +40,9 @@ class PenstockWorker(Worker):
     """
 
     def __init__(self, settings: Settings, *, functions: Sequence[Any] = (), burst: bool = False, **arq: Any):
+        own = own_functions()
         super().__init__(
-            [*own_functions(), *functions],
+            [*own, *functions],
             queue_name=settings.queue,
             redis_pool=redis_pool(settings),
             # arq reads these from the worker, not from its pool; its default is pickle.
@@ -53,8 +53,8 @@ class PenstockWorker(Worker):
             keep_result=settings.keep_success_seconds,
             **arq,
         )
-        if taken := WRITES & self.functions.keys():
-            raise ValueError(f"these names are Penstock's own jobs: {', '.join(sorted(taken))}")
+        if taken := taken_names(self.functions, own):
+            raise ValueError(f"these names are Penstock's own jobs: {', '.join(taken)}")
         self.settings = settings
         self.stopping = asyncio.Event()
         self._redis_once = redis_pool(settings, repeat=False)
@@ -68,8 +68,7 @@ class PenstockWorker(Worker):
             self._grace_seconds = 0.0
             if self._session is not None:
                 self._session.batcher.hurry()
-            for task in self.tasks.values():
-                task.cancel()
+            _cancel_once(self.tasks.values())
         logger.info("%s: stopping within %.0f s", signal.Signals(signum).name, self._grace_seconds)
         self.stopping.set()
         if self.on_stop:
@@ -83,9 +82,14 @@ class PenstockWorker(Worker):
         self.ctx |= {"redis": self.pool, CONTEXT_KEY: self._runtime}
         if self.on_startup:
             await self.on_startup(self.ctx)
+        if self.burst:
+            await self._arq_round()  # a burst may find the queue empty before cron jobs are in it
         arq_rounds = asyncio.create_task(self._arq_rounds())
+        formerly = ""
+        innocent: list[bytes] = []
         try:
-            while await self._lost_its_lease(self._runtime):
+            while (held := await self._lost(self._runtime, formerly, innocent)) is not None:
+                formerly, innocent = held
                 logger.warning("the lease was lost: what was held belongs to other workers; starting anew")
         finally:
             await end_tasks([arq_rounds])
@@ -95,7 +99,7 @@ class PenstockWorker(Worker):
         if self._pool is None:
             return
         try:
-            if self.on_shutdown:
+            if self.on_shutdown and self._runtime is not None:  # else on_startup was not called either
                 await self.on_shutdown(self.ctx)
         finally:
             if self._runtime is not None:
@@ -104,8 +108,13 @@ class PenstockWorker(Worker):
             await self.pool.aclose(close_connection_pool=True)
             self._pool = None
 
-    async def _lost_its_lease(self, runtime: Runtime) -> bool:
-        """Work under one lease; whether it ended by losing it."""
+    async def _lost(
+        self, runtime: Runtime, formerly: str, innocent: list[bytes]
+    ) -> tuple[str, list[bytes]] | None:
+        """Work under one lease; its name and jobs when it was lost, None where it was not.
+
+        `formerly` and `innocent`: see Session.run.
+        """
         session = self._session = Session(
             runtime,
             self.pool,
@@ -113,19 +122,21 @@ class PenstockWorker(Worker):
             functions=self.functions.keys(),
             most_functions=self.max_jobs,
             may_abort=self.allow_abort_jobs,
+            burst=self.burst,
         )
-        session.run_function = FunctionRunner(self, session).start
+        session.run_functions_by(FunctionRunner(self, session).start)
         logger.info("worker %s works on %s", session.name, self.settings.queue)
         try:
-            await session.run(self.stopping, burst=self.burst)
+            await session.run(self.stopping, formerly=formerly, innocent=innocent)
         except LeaseLost:
+            held = list(session.holding.jobs)
             await session.abandon(self._end_functions(0))
-            return True
+            return session.name, held
         except BaseException:
             await session.leave(0, self._end_functions(0))
             raise
         await session.leave(self._grace_seconds, self._end_functions(self._grace_seconds))
-        return False
+        return None
 
     async def _end_functions(self, seconds: float) -> None:
         """Wait for running functions, then cancel them: a cancelled one goes back to the queue.
@@ -136,18 +147,27 @@ class PenstockWorker(Worker):
         if not running:
             return
         await asyncio.wait(running, timeout=seconds)
-        for task in running:
-            task.cancel()
+        _cancel_once(running)
         await asyncio.wait(running, timeout=_CLEANUP_SECONDS)
         await end_tasks(running)
 
     async def _arq_rounds(self) -> None:
-        """What arq does at each of its polls beside claiming: cron jobs, its health key, aborts."""
         while True:
-            try:
-                await self.heart_beat()
-                if self.allow_abort_jobs:
-                    await self._cancel_aborted_jobs()
-            except (RedisError, OSError) as error:
-                logger.warning("no cron jobs and no health key: Redis does not answer (%s)", error)
+            await self._arq_round()
             await asyncio.sleep(_ARQ_ROUND_SECONDS)
+
+    async def _arq_round(self) -> None:
+        """What arq does at each of its polls beside claiming: cron jobs, its health key, aborts."""
+        try:
+            await self.heart_beat()
+            if self.allow_abort_jobs:
+                await self._cancel_aborted_jobs()
+        except (RedisError, OSError) as error:
+            logger.warning("no cron jobs and no health key: Redis does not answer (%s)", error)
+
+
+def _cancel_once(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """A second cancel would cut off the cleaning up after the first, and the way back to the queue."""
+    for task in tasks:
+        if not task.cancelling():
+            task.cancel()

@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff, NoBackoff
 
 from jobs import deserialize, serialize
-from jobs.connection import REPEATABLE
+from jobs.connection import REPEATABLE, mended
 from settings import Settings
 
 _RETRIES = 3
@@ -31,7 +31,7 @@ def redis_pool(settings: Settings, *, repeat: bool = True) -> ArqRedis:
         retry_on_error=list(REPEATABLE) if repeat else [],
     )
     return ArqRedis(
-        connections,
+        mended(connections),
         job_serializer=serialize,
         job_deserializer=deserialize,
         default_queue_name=settings.queue,

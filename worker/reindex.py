@@ -1,7 +1,8 @@
 """Rebuild the index behind an alias: a new index, a copy, one atomic swap. First version.
 
 1. Find what the alias points to; a concrete index of that name is turned into an alias in the swap.
-2. Create ``<alias>-<time>`` with the new mappings and settings; no refresh and no replicas while it fills.
+2. Create ``<alias>-<time>`` with the new mappings and settings; no refresh and no replicas while it fills,
+   and a longer memory of deleted documents than Elasticsearch's minute (see `gc_deletes`).
 3. Refresh the old index, open a point in time on it, and copy with `async_bulk`, versions kept.
 4. Refresh, compare the counts, restore the settings, swap the alias in one call. The old index stays,
    unless it bore the alias's own name: then it has to go in the same call.
@@ -32,8 +33,11 @@ _KEEP_ALIVE = "5m"
 _WHILE_FILLING = {"refresh_interval": "-1", "number_of_replicas": 0}
 
 
-async def reindex_alias(client: AsyncElasticsearch, payload: ReindexAlias) -> Report:
-    """Rebuild `payload.alias`. Raises JobFailed where it is not there or the counts differ."""
+async def reindex_alias(client: AsyncElasticsearch, payload: ReindexAlias, *, gc_deletes: str) -> Report:
+    """Rebuild `payload.alias`. Raises JobFailed where it is not there or the counts differ.
+
+    `gc_deletes` is how long the new index remembers deleted documents, unless the payload's settings say.
+    """
     if payload.source or payload.transform:
         name = "source" if payload.source else "transform"
         reason = f"no {name} named {payload.source or payload.transform!r} is registered with this worker"
@@ -41,7 +45,7 @@ async def reindex_alias(client: AsyncElasticsearch, payload: ReindexAlias) -> Re
     started = monotonic()
     old, concrete = await _old_index(client, payload.alias)
     new = f"{payload.alias}-{datetime.now(UTC):%Y%m%d%H%M%S%f}"
-    wanted = _flat(payload.settings or {})
+    wanted = {"gc_deletes": gc_deletes} | _flat(payload.settings or {})
     await client.indices.create(index=new, mappings=payload.mappings, settings=wanted | _WHILE_FILLING)
     try:
         copied = await _copy(client, old, new)

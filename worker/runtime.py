@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import random
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,10 @@ from settings import Settings
 from .backoff import Backoff
 from .batcher import Batcher, Limits
 from .elastic import ProcessClient
+from .gc_deletes import GcDeletes
+from .retries import OnBlocked
+from .superseded import SupersededRate
+from .watched_writer import WatchedWriter
 from .writer import BulkWriter
 
 CONTEXT_KEY = "penstock"
@@ -30,7 +35,9 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._elastic = ProcessClient(settings)
+        self._elastic = ProcessClient.of(settings)
+        self._gc_deletes = GcDeletes(self._elastic, settings.gc_deletes)
+        self._superseded = SupersededRate(time.monotonic)
         self.backoff = Backoff(settings.retry_initial_seconds, settings.retry_max_seconds, random.random)
         self.name = self.new_name()
         self.batcher = self.new_batcher(self.name)
@@ -44,18 +51,25 @@ class Runtime:
         """An id for a worker: host, process and a random part, since process ids are used again."""
         return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
-    def new_batcher(self, name: str) -> Batcher:
-        """A batcher on this process's client; `name` goes into its batch ids."""
+    def new_batcher(
+        self, name: str, on_blocked: OnBlocked | None = None, may_send: Callable[[], bool] = lambda: True
+    ) -> Batcher:
+        """A batcher on this process's client; `name` goes into its batch ids.
+
+        `on_blocked`: see Batcher; `may_send`: see BulkWriter.
+        """
         limits = Limits(
             self.settings.batch_max_actions,
             self.settings.batch_max_bytes,
             self.settings.max_requests_in_flight,
         )
-        return Batcher(name, BulkWriter(self.client).write, limits, self.backoff)
+        writer = WatchedWriter(BulkWriter(self._elastic, may_send), self._gc_deletes, self._superseded)
+        return Batcher(name, writer.write, limits, self.backoff, on_blocked=on_blocked)
 
     async def close(self) -> None:
         """Close the client, after the stock worker's requests in flight were cut."""
         await self.batcher.drain(0)
+        await self._gc_deletes.close()
         await self._elastic.close()
 
 

@@ -1,6 +1,7 @@
 """The Lua scripts, by name. Each file's header states its contract and its keys.
 
-`documents.lua` holds what several of them do with documents and goes before those.
+`documents.lua` holds what several of them do with documents and goes before those; `dead_letters.lua`, after
+the file of the same name in `jobs/`, goes before those that end jobs.
 """
 
 from __future__ import annotations
@@ -8,13 +9,23 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-_WITH_DOCUMENTS = frozenset({"claim", "finish", "release", "reap"})
+_WITH_DOCUMENTS = frozenset(
+    {"claim", "claim_suspects", "acquit", "finish", "release", "reap", "park", "unpark"}
+)
+_WITH_DEAD_LETTERS = frozenset({"finish"})
 
 
 @cache
 def script(name: str) -> str:
     """The whole text of one script."""
-    return _file("documents") + _file(name) if name in _WITH_DOCUMENTS else _file(name)
+    documents = _file("documents") if name in _WITH_DOCUMENTS else ""
+    return documents + (burying() if name in _WITH_DEAD_LETTERS else "") + _file(name)
+
+
+def burying() -> str:
+    """The function `bury` and what it stands on: goes before a script that turns jobs into dead letters."""
+    shared = files("jobs").joinpath("dead_letters.lua").read_text(encoding="utf-8")
+    return shared + _file("dead_letters")
 
 
 def _file(name: str) -> str:

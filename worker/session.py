@@ -24,34 +24,34 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from jobs.report import Report, refusal
 from settings import Settings
 
 from .batcher import Batcher
 from .cancelling import end_tasks
 from .claims import Claimed, Claims
-from .delivery import Delivery
-from .finisher import Ended, Finisher, How
+from .endings import Endings
+from .finisher import Bounds, Finisher
+from .function_slots import FunctionSlots
 from .holding import Holding
-from .intake import WRITES, Call, Refused, read_call, read_write
+from .intake import Call
 from .intake_loop import IntakeLoop
 from .lifeline import Lifeline
-from .results import Ran, aborted_result, result_of
+from .parking import Parking
 from .runtime import Runtime
+from .taking import Taking
 
 logger = logging.getLogger("penstock.session")
 
-# About 5 ms of reading and serialising; large documents are rarer and slower.
-_JOBS_PER_TURN = 100
 # Even past its deadline a worker tries once to give its jobs back.
 _LEAST_SECONDS = 1.0
+_REDIS_PAUSE_SECONDS = 1.0
 
 
 class Session:
     """See the module.
 
     `redis_once` never repeats a command (see Claims). `functions` are the names that
-    `run_function` takes; it starts one and reports by `ended` or `given_back`.
+    `run_functions_by` is for, `most_functions` how many run at a time.
     """
 
     def __init__(
@@ -63,45 +63,76 @@ class Session:
         functions: Collection[str],
         most_functions: int,
         may_abort: bool,
+        burst: bool,
     ) -> None:
         settings = runtime.settings
+        self._burst = burst
         self._settings: Settings = settings
-        self._functions = functions
-        self.run_function: Callable[[Claimed, Call], None] = _no_function
         self._started = time.time()
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._intake_tasks: list[asyncio.Task[Any]] = []
         self.name = runtime.new_name()
-        self.batcher: Batcher = runtime.new_batcher(self.name)
         self.claims = Claims(redis, redis_once, settings.queue, self.name)
         self.holding = Holding(settings.max_claimed_jobs, settings.claimed_max_bytes)
+        self._parking = Parking(self.claims, self.holding)
+        self.batcher: Batcher = runtime.new_batcher(
+            self.name, self._parking.blocked, may_send=lambda: self._lifeline.holds()
+        )
         self.finisher = Finisher(
             redis,
             settings.queue,
             self.claims,
             runtime.backoff,
             self.holding.remove,
-            keep_success_ms=settings.keep_success_seconds * 1000,
-            keep_failure_ms=settings.keep_failure_seconds * 1000,
+            bounds=Bounds.of(settings),
         )
+        self.endings = Endings(self.finisher, self._parking, settings.queue)
+        self.taking = self._new_taking(functions)
         self._lifeline = Lifeline(
             self.claims, settings.lease_seconds, settings.heartbeat_seconds, self._about_itself
         )
-        self._intake = IntakeLoop(
-            redis,
-            settings.queue,
-            self.claims,
+        self._intake = self._new_intake(redis, may_abort)
+        self._slots = FunctionSlots(most_functions, self._intake.wake)
+
+    def _new_taking(self, functions: Collection[str]) -> Taking:
+        return Taking(
+            self.batcher,
             self.holding,
-            self._take,
-            poll_seconds=settings.poll_seconds,
-            job_max_bytes=settings.job_max_bytes,
-            most_functions=most_functions,
-            may_abort=may_abort,
+            self.endings,
+            self._parking,
+            self.postpone,
+            functions=functions,
+            job_max_bytes=self._settings.job_max_bytes,
+            # A burst ends when the queue is empty: it does not wait for a worker to come that knows more.
+            park_unknown_seconds=0 if self._burst else self._settings.park_unknown_seconds,
         )
 
-    async def run(self, stopping: asyncio.Event, *, burst: bool) -> None:
+    def _new_intake(self, redis: Redis, may_abort: bool) -> IntakeLoop:
+        return IntakeLoop(
+            redis,
+            self._settings.queue,
+            self.claims,
+            self.holding,
+            self.taking.take,
+            poll_seconds=self._settings.poll_seconds,
+            function_room=lambda: self._slots.room,
+            may_abort=may_abort,
+            accepting=self.batcher.accepting,
+        )
+
+    def run_functions_by(self, start: Callable[[Claimed, Call], asyncio.Task[None]]) -> None:
+        """Have `start` run the functions; it reports by `endings.ended` or `given_back`."""
+        self.taking.run_function = lambda claimed, call: self._slots.start(
+            claimed, partial(start, claimed, call)
+        )
+
+    async def run(
+        self, stopping: asyncio.Event, *, formerly: str = "", innocent: Sequence[bytes] = ()
+    ) -> None:
         """Until told to stop or, in a burst, until nothing is left. Raises LeaseLost.
 
+        `formerly` is the name under which this process lost its lease, `innocent` are the jobs that it held
+        then: it lives, so none killed it.
         Lifeline and finisher go on afterwards: `leave` or `abandon` ends them.
         """
         stop = self._start(stopping.wait())
@@ -110,9 +141,12 @@ class Session:
         if not registered.done():  # told to stop before Redis answered
             return
         registered.result()
+        if formerly:
+            self._start(self._acquit(formerly, innocent))
         lifeline = self._start(self._lifeline.run())
         finisher = self._start(self.finisher.run())
-        intake = self._start(self._intake.run(burst=burst))
+        self._start(self._parking.run())
+        intake = self._start(self._intake.run(burst=self._burst))
         self._intake_tasks = [intake, self._start(self._intake.listen())]
         done, _ = await asyncio.wait({lifeline, finisher, intake, stop}, return_when=asyncio.FIRST_COMPLETED)
         await end_tasks(self._intake_tasks)
@@ -122,10 +156,12 @@ class Session:
     async def leave(self, seconds: float, functions: Coroutine[Any, Any, None]) -> None:
         """Send and report what is ready within `seconds`, put the rest back; `functions` ends those."""
         deadline = time.monotonic() + seconds
+        unstarted = self._slots.close()
         await asyncio.gather(self.batcher.drain(seconds), functions)
         try:
             async with asyncio.timeout(max(_LEAST_SECONDS, deadline - time.monotonic())):
                 await self.finisher.flushed()
+                await self.claims.release((job.id, job.document_keys, None) for job in unstarted)
                 given_back = await self.claims.reap(leaving=self.name)
                 logger.info("worker %s leaves; %d jobs go back", self.name, given_back.get(self.name, 0))
         except (RedisError, OSError) as error:
@@ -135,88 +171,48 @@ class Session:
 
     async def abandon(self, functions: Coroutine[Any, Any, None]) -> None:
         """Drop everything at once, connections first: it belongs to others. `functions` ends those."""
+        self._slots.close()
         await self.batcher.drain(0)
         await functions
         await end_tasks(self._tasks)
 
-    def ended(self, claimed: Claimed, result: bytes, how: How, keep_ms: int | None = None) -> None:
-        """Have the end of one job stored and counted."""
-        self.finisher.count("jobs")
-        if how is How.FAILURE:
-            self.finisher.count("failed")
-        self.finisher.add(Ended(claimed.id, claimed.document_keys, result, how, keep_ms))
-
-    async def given_back(self, claimed: Claimed, score: float | None) -> None:
-        """Put one job back into the queue, at a new score or where it was."""
-        await self.claims.release([(claimed.id, claimed.document_keys, score)])
+    async def given_back(self, claimed: Claimed, score: float | None, *, untried: bool = False) -> None:
+        """Put one job back into the queue, at a new score or where it was; see Claims.release."""
+        await self.claims.release([(claimed.id, claimed.document_keys, score)], untried=untried)
         if self.holding.jobs.get(claimed.id) is claimed:  # not claimed again meanwhile
             self.holding.remove(claimed.id)
 
+    def postpone(self, claimed: Claimed, score: float) -> None:
+        """Put a job that was not tried back into the queue, to come again at `score`, in ms since 1970."""
+        self._start(self._postponed(claimed, score))
+
+    async def _postponed(self, claimed: Claimed, score: float) -> None:
+        while True:
+            try:
+                await self.given_back(claimed, score, untried=True)
+                return
+            except (RedisError, OSError) as error:
+                logger.warning("a job can't be put back yet: Redis does not answer (%s)", error)
+                await asyncio.sleep(_REDIS_PAUSE_SECONDS)
+
+    async def _acquit(self, formerly: str, innocent: Sequence[bytes]) -> None:
+        try:
+            # Nobody may have noticed yet that the lease had ended: then its jobs go back without suspicion.
+            await self.claims.reap(leaving=formerly)
+            await self.claims.acquit(innocent)
+        except (RedisError, OSError) as error:
+            logger.warning("jobs stay under suspicion: Redis does not answer (%s)", error)
+
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
-        self._tasks.append(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
         return task
 
-    async def _take(self, jobs: Sequence[Claimed]) -> None:
-        """Start claimed jobs. The loop gets its turn in between: reading a job takes tens of µs."""
-        for number, claimed in enumerate(jobs, 1):
-            self.holding.add(claimed)
-            self._take_one(claimed)
-            if number % _JOBS_PER_TURN == 0:
-                self.batcher.pump(only_full=True)
-                await asyncio.sleep(0)
-        self.batcher.pump()
-
-    def _take_one(self, claimed: Claimed) -> None:
-        name, enqueued_ms = "unknown", 0
-        try:
-            call = read_call(claimed.raw, self._settings.job_max_bytes)
-            name, enqueued_ms = call.name[:100], call.enqueued_ms
-            self._hand_over(claimed, call)
-        except Refused as refused:
-            self._report(claimed, name, enqueued_ms, refused.report)
-        except RecursionError:
-            report = refusal("invalid_job", "nested too deeply: at most about 950 levels")
-            self._report(claimed, name, enqueued_ms, report)
-        except Exception as error:  # a defect of ours must hurt this job alone
-            logger.exception("job %s could not be started", claimed.name)
-            report = refusal("internal_error", f"{type(error).__name__}: please report this to Penstock")
-            self._report(claimed, name, enqueued_ms, report)
-
-    def _hand_over(self, claimed: Claimed, call: Call) -> None:
-        if call.name in WRITES and claimed.attempt < 0:
-            ran = self._ran(claimed, call.name, call.enqueued_ms, took_ms=0)
-            self.ended(claimed, aborted_result(ran), How.FAILURE)
-        elif call.name in WRITES:
-            payload, number = read_write(call)
-            done = partial(self._report, claimed, call.name, call.enqueued_ms)
-            self.batcher.add(Delivery(payload, number, call.document_keys, done).entries)
-        elif call.name in self._functions:
-            self.holding.functions.add(claimed.id)
-            self.run_function(claimed, call)
-        else:
-            known = ", ".join(sorted({*WRITES, *self._functions}))
-            reason = f"no job is named {call.name[:100]!r}; this worker knows {known}"
-            raise Refused(refusal("unknown_job", reason))
-
-    def _report(self, claimed: Claimed, name: str, enqueued_ms: int, report: Report) -> None:
-        ran = self._ran(claimed, name, enqueued_ms, took_ms=int(report.took_ms))
-        self._count(name, report)
-        self.ended(claimed, result_of(ran, report), How.FAILURE if report.failed else How.SUCCESS)
-
-    def _ran(self, claimed: Claimed, name: str, enqueued_ms: int, *, took_ms: int) -> Ran:
-        now_ms = int(time.time() * 1000)
-        return Ran(claimed.name, name, self._settings.queue, enqueued_ms, now_ms - took_ms, now_ms)
-
-    def _count(self, name: str, report: Report) -> None:
-        for outcome, number in report.counts.items():
-            self.finisher.count(outcome, number)
-        if not report.counts and report.outcome:
-            self.finisher.count(report.outcome)
-        if report.failed:
-            first = report.rejected[0]
-            # The reason may quote values of the document: it is in the report, not in the log.
-            logger.warning("%s %s/%s failed: %s", name, first.index or "-", first.id or "-", first.type)
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        """A job that is postponed has a task of its own, and there may be thousands of them an hour."""
+        if not task.cancelled() and task.exception() is None:
+            self._tasks.discard(task)
 
     def _about_itself(self) -> bytes:
         counts = self.batcher.counts
@@ -233,7 +229,3 @@ class Session:
                 "troubles": counts.troubles,
             }
         )
-
-
-def _no_function(claimed: Claimed, call: Call) -> None:
-    raise AssertionError(f"{call.name}: a session with functions is given a runner")

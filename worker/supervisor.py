@@ -1,7 +1,8 @@
 """Runs several worker processes and passes signals on to them.
 
 1. Fork one child a worker. Each makes its own loop and its own clients, after the fork.
-2. A child that dies is started again, after a pause that doubles while children keep dying.
+2. A child that dies is started again, after a pause that doubles while children keep dying. Where the last
+   one alive was refused a start, so would all others be: then it is the end.
 3. SIGINT and SIGTERM go to every child once; the exit code is 0 when all children ended well.
 
 Signals only note what has come; the loop acts on it, so nothing happens between two other things.
@@ -17,14 +18,16 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from .start_checks import REFUSED
+from .stop_signals import STOPPING, end_at_once
+
 logger = logging.getLogger("penstock.supervisor")
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 # A child that lived this long has started well: the next pause is the first one again.
 _LIVED_WELL_SECONDS = 60.0
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
-_HANDLED = (*_STOPPING, signal.SIGCHLD)
+_HANDLED = (*STOPPING, signal.SIGCHLD)
 
 
 class Supervisor:
@@ -35,7 +38,7 @@ class Supervisor:
         self._children: dict[int, float] = {}
         self._starts = [0.0] * processes
         self._came: list[int] = []
-        self._failed = False
+        self._code = 0
         self._stopping = False
         self._pause = _FIRST_PAUSE_SECONDS
 
@@ -60,7 +63,7 @@ class Supervisor:
                 signal.signal(signum, handler)
             os.close(woken)
             os.close(waker)
-        return 1 if self._failed else 0
+        return self._code
 
     def _note(self, signum: int, _frame: FrameType | None) -> None:
         self._came.append(signum)
@@ -68,7 +71,7 @@ class Supervisor:
     def _act_on_signals(self) -> None:
         came, self._came = self._came, []
         for signum in came:
-            if signum in _STOPPING:
+            if signum in STOPPING:
                 self._stopping = True
                 self._starts.clear()
                 for child in self._children:
@@ -99,8 +102,8 @@ class Supervisor:
             # A terminal sends Ctrl-C to its whole group; the child gets it from us, once.
             os.setpgrp()
             signal.set_wakeup_fd(-1)
-            for signum in _HANDLED:
-                signal.signal(signum, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            end_at_once(0)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
             code = self._work()
         except BaseException:
@@ -119,10 +122,12 @@ class Supervisor:
                 self._replace(child, os.waitstatus_to_exitcode(status), lived)
 
     def _replace(self, child: int, code: int, lived: float) -> None:
-        if self._stopping and -code in _STOPPING:
-            return  # it was told to stop before it had begun: nothing was taken yet
+        if code == REFUSED and not self._children:
+            self._starts.clear()
+            self._code = REFUSED
+            return
         if self._stopping or self._burst:
-            self._failed |= code != 0
+            self._code = self._code or int(code != 0)
             return
         if lived > _LIVED_WELL_SECONDS:
             self._pause = _FIRST_PAUSE_SECONDS

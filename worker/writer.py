@@ -2,9 +2,10 @@
 
 1. Look: one realtime mget (no source) for all actions that depend on what is stored.
 2. Plan: each action becomes a line, or an outcome at once.
-3. Send: one `_bulk` request through the client's streaming helper, its retries off. `async_bulk`, which
-   wraps it, gives counts and errors only; the generator gives every item's answer, in order.
-4. Read: the answers by position. A reply with fewer items than lines leaves the rest unsure.
+3. Send: one `_bulk` request, its body joined from bytes that are serialised already. The client's helpers
+   (`async_streaming_bulk`) build and compare every line once more, for retries and chunks that they must
+   not do here: about 10 us an action.
+4. Read: the answers by position. A reply that does not have exactly one item a line leaves all unsure.
 5. Refresh: once, for all actions of the batch that wait until they are visible.
 """
 
@@ -12,26 +13,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import orjson
 from elastic_transport import ApiError, TransportError
-from elasticsearch import AsyncElasticsearch, NotFoundError
-from elasticsearch.helpers import async_streaming_bulk
+from elasticsearch import NotFoundError
 
 from jobs.outcomes import Outcome
 
 from .actions import Action
-from .answers import Answer, Settled, Trouble, read_failure, read_item
+from .answers import Answer, Away, Problem, Settled, Trouble, read_failure, read_item
 from .batcher import Reply
-from .lines import Line, Seen, plan, read_look
+from .elastic import ProcessClient
+from .lines import Absent, Line, Seen, plan, read_look
 
 logger = logging.getLogger("penstock.writer")
 
-# The batch has been cut already: the helper must not cut it again.
-_NO_LIMIT = 2**31
+# Not `client.bulk`: it sends PUT, which aiohttp sends again by itself where a kept connection was lost, and
+# retries have one owner here. `timeout`: a shard without a primary answers in time, as an item of its own;
+# after the default of a minute the whole request would have failed.
+_BULK_PATH = "/_bulk?timeout=5s"
+_BULK_HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 # Seconds before each try of a refresh.
 _REFRESH_PAUSES = (0.0, 0.1, 0.5, 1.0, 2.0)
+_NO_RIGHT_TO_READ = frozenset({401, 403})
 _REFRESH_REFUSED = frozenset({400, 401, 403})
 _VISIBLE = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.DELETED, Outcome.MISSING})
 
@@ -41,54 +47,62 @@ class NotElasticsearch(Exception):
 
 
 class BulkWriter:
-    """Writes batches with one client."""
+    """Writes batches with the client of its process, asked for anew for each request.
 
-    def __init__(self, client: AsyncElasticsearch) -> None:
-        self._client = client
+    `may_send` is asked before each: a worker that was stopped and continued may have lost its documents to
+    another one without having noticed.
+    """
+
+    def __init__(self, elastic: ProcessClient, may_send: Callable[[], bool] = lambda: True) -> None:
+        self._elastic, self._may_send = elastic, may_send
 
     async def write(self, actions: Sequence[Action]) -> Reply:
-        """An answer for each action. Never raises for anything that Elasticsearch or the network did."""
+        """An answer for each action. Never raises for anything that Elasticsearch or the network did.
+
+        Raises UsedAfterFork in another process than the client's.
+        """
         try:
             return Reply(await self._write(actions))
         except NotElasticsearch as error:
-            return Reply([Trouble.UNSURE] * len(actions), ("unreadable_answer", str(error)))
+            problem = Problem("unreadable_answer", str(error), Away.MAYBE)
+            return Reply([Trouble.UNSURE] * len(actions), problem)
         except (ApiError, TransportError) as error:
-            trouble, kind, reason = read_failure(error)
-            return Reply([trouble] * len(actions), (kind, reason))
+            trouble, problem = read_failure(without_frames(error))
+            return Reply([trouble] * len(actions), problem)
 
     async def _write(self, actions: Sequence[Action]) -> list[Answer]:
         seen = await self._look([action for action in actions if action.needs_look])
         plans = [plan(action, seen.get(action.key)) for action in actions]
         lines = [line for line in plans if isinstance(line, Line)]
+        if not self._may_send():
+            # The look may have been executed after another worker took over: an update on top of what
+            # that one wrote would pass for a first one.
+            return [Trouble.UNSURE] * len(actions)
         items = await self._send(lines) if lines else []
         answers = _merge(actions, plans, items)
         return await self._made_visible(actions, answers)
 
-    async def _look(self, actions: Sequence[Action]) -> dict[str, Seen | Answer]:
+    async def _look(self, actions: Sequence[Action]) -> dict[str, Seen | Absent | Answer]:
         """Document key to its present state, for those that exist or could not be looked at."""
         if not actions:
             return {}
         wanted = [_wanted(action) for action in actions]
-        answer = await self._client.mget(docs=wanted, source=False)
+        try:
+            answer = await self._elastic.client.mget(docs=wanted, source=False)
+        except ApiError as error:
+            if error.meta.status not in _NO_RIGHT_TO_READ:
+                raise
+            # Who may write and not read can index and delete: only what has to be looked at waits.
+            return {action.key: Trouble.UNAVAILABLE for action in actions}
         found = zip(actions, map(read_look, _documents(answer.body, len(actions))), strict=True)
         return {action.key: seen for action, seen in found if seen is not None}
 
     async def _send(self, lines: Sequence[Line]) -> list[dict[str, Any]]:
         """The items of the reply, each without the name of its operation around it."""
-        stream = async_streaming_bulk(
-            self._client,
-            lines,  # type: ignore[arg-type]  # the callback below makes header and body of each
-            chunk_size=len(lines),
-            max_chunk_bytes=_NO_LIMIT,
-            expand_action_callback=_header_and_body,  # type: ignore[arg-type]
-            raise_on_error=False,
-            max_retries=0,
+        answer = await self._elastic.client.perform_request(
+            "POST", _BULK_PATH, headers=_BULK_HEADERS, body=_body(lines), endpoint_id="bulk"
         )
-        try:
-            return [next(iter(item.values())) async for _, item in stream]
-        except (KeyError, TypeError, AttributeError) as error:
-            # The helper takes the answer to be Elasticsearch's; something in between has written this one.
-            raise NotElasticsearch("the answer to a bulk request has no items") from error
+        return _items(answer.body, len(lines))
 
     async def _made_visible(self, actions: Sequence[Action], answers: list[Answer]) -> list[Answer]:
         """The answers, after a refresh for those that wait for it.
@@ -106,18 +120,56 @@ class BulkWriter:
                 await self._refresh(indices)
                 return answers
             except (ApiError, TransportError) as error:
-                problem = error
+                problem = repr(error)  # kept as text: with the error it would keep this frame, and itself
                 if isinstance(error, ApiError) and error.meta.status in _REFRESH_REFUSED:
                     break
-        logger.warning("%s: written, but not refreshed (%r)", ", ".join(sorted(indices)), problem)
+        logger.warning("%s: written, but not refreshed (%s)", ", ".join(sorted(indices)), problem)
         return answers
 
     async def _refresh(self, indices: set[str]) -> None:
         try:
-            await self._client.indices.refresh(index=sorted(indices))
+            await self._elastic.client.indices.refresh(index=sorted(indices))
         except NotFoundError:
             # One of them is gone, with all its documents: refresh what is left.
-            await self._client.indices.refresh(index=sorted(indices), ignore_unavailable=True)
+            await self._elastic.client.indices.refresh(index=sorted(indices), ignore_unavailable=True)
+
+
+def without_frames(error: ApiError | TransportError) -> ApiError | TransportError:
+    """The error, without the stacks of its own and of what it came from.
+
+    The client keeps the error in a frame of that stack, a cycle, and the frames hold the request's body:
+    in an outage the memory grew by each of them until the garbage collector came (measured).
+    """
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__ = None
+        one = one.__cause__ or one.__context__
+    return error
+
+
+def _body(lines: Sequence[Line]) -> bytes:
+    """The body of a request. In a function of its own, so that its parts are gone while it travels."""
+    parts: list[bytes] = []
+    for line in lines:
+        parts.append(orjson.dumps(line.header))
+        if line.body is not None:
+            parts.append(line.body)
+    parts.append(b"")  # the body ends with a newline
+    return b"\n".join(parts)
+
+
+def _items(answer: Any, wanted: int) -> list[dict[str, Any]]:
+    """The items of a bulk answer. Raises NotElasticsearch where there is not exactly one for each line.
+
+    With one missing nobody knows which it is: what the others say is not worth believing either.
+    """
+    try:
+        items = [item for named in answer["items"] for item in named.values()]
+        if all(type(item) is dict for item in items) and len(items) == wanted:
+            return items
+    except (KeyError, TypeError, AttributeError):
+        pass
+    raise NotElasticsearch(f"the answer to a bulk request of {wanted} actions does not have {wanted} items")
 
 
 def _documents(answer: Any, wanted: int) -> list[dict[str, Any]]:
@@ -133,23 +185,23 @@ def _wanted(action: Action) -> dict[str, Any]:
     return wanted | {"routing": action.routing} if action.routing is not None else wanted
 
 
-def _header_and_body(line: Line) -> tuple[dict[str, Any], bytes | None]:
-    return line.header, line.body
-
-
 def _merge(
     actions: Sequence[Action], plans: Sequence[Line | Answer], items: Iterable[dict[str, Any]]
 ) -> list[Answer]:
-    """One answer an action: what was settled by the look alone, and what the items say of the rest."""
+    """One answer an action: what was settled by the look alone, and what the items say of the rest.
+
+    Raises NotElasticsearch where an item is about another document than its action.
+    """
     answered = iter(items)
     answers: list[Answer] = []
     for action, planned in zip(actions, plans, strict=True):
         if not isinstance(planned, Line):
             answers.append(planned)
-        elif (item := next(answered, None)) is None:
-            answers.append(Trouble.UNSURE)
-        else:
-            answers.append(read_item(action, planned.conditional, item))
+            continue
+        item = next(answered)
+        if item.get("_id", action.id) != action.id:
+            raise NotElasticsearch("the items of a bulk answer are not in the order of its actions")
+        answers.append(read_item(action, planned.conditional, item))
     return answers
 
 

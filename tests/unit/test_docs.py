@@ -28,7 +28,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # `worker/batcher.py`, `docs/schema`: a path of this repository, by its first folder.
-REPOSITORY_PATH = re.compile(r"(?:jobs|settings|worker|embedded|examples|docs|client|tests/unit)/[\w./-]+")
+REPOSITORY_PATH = re.compile(r"(?<!/)(?:jobs|settings|worker|embedded|examples|docs|client|tests)/[\w./-]+")
 # `IntakeLoop.run` (`worker/intake_loop.py`), `encode_job` in `jobs/envelope.py`: a name and its file.
 NAME_AND_FILE = re.compile(r"`([A-Za-z_]+(?:\.[A-Za-z_]+)?)`\s+(?:\(|in\s+)`([\w/]+\.py)`")
 
@@ -124,7 +124,7 @@ def test_every_log_line_of_the_operations_page_is_one_that_the_worker_writes() -
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_make_target_exists(name: str) -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {word for words in commands(name, "make") for word in words if "=" not in word}
 
     assert named <= targets

@@ -1,4 +1,4 @@
-"""The command line of the worker's room: worker, job, info, settings.
+"""The command line of the worker's room: worker, job, dead, info, settings.
 
 `penstock.py` composes it with the embedded servers' commands.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from . import info, job, run, show_settings
+from . import dead, info, job, run, show_settings
 
 app = typer.Typer(
     name="penstock",
@@ -20,3 +20,4 @@ app.command("worker")(run.worker)
 app.command("info")(info.info)
 app.command("settings")(show_settings.show_settings)
 app.add_typer(job.app, name="job")
+app.add_typer(dead.app, name="dead")

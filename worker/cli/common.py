@@ -38,7 +38,8 @@ def with_queue(settings: Settings, use: Callable[[IndexQueue], Awaitable[T]]) ->
     """Run `use` with a connected queue; exit code 1 with one line where Redis or the job is not there."""
 
     async def run() -> T:
-        async with IndexQueue(settings.redis_url.reveal(), queue=settings.queue) as queue:
+        url, most_bytes = settings.redis_url.reveal(), settings.job_max_bytes
+        async with IndexQueue(url, queue=settings.queue, max_job_bytes=most_bytes) as queue:
             return await use(queue)
 
     try:

@@ -32,6 +32,19 @@ def print_overview(overview: Overview) -> None:
     )
     counters = ", ".join(f"{number} {name}" for name, number in overview.counters.items())
     console.print(f"since the queue was first used: {counters or 'nothing has ended'}", highlight=False)
+    if overview.suspects or overview.dead_letters:
+        console.print(
+            f"{overview.dead_letters} dead letters (`penstock dead list`), "
+            f"{overview.suspects} jobs whose worker died",
+            style="yellow",
+            highlight=False,
+        )
+    for index in overview.parked:
+        console.print(
+            f"[yellow]{escape(index.name)} takes no writes[/], {index.jobs} jobs are parked: "
+            f"{escape(index.type)}: {escape(index.reason)}",
+            highlight=False,
+        )
     if overview.workers:
         console.print(_workers(overview.workers))
     else:
@@ -41,11 +54,13 @@ def print_overview(overview: Overview) -> None:
 
 
 def _workers(workers: tuple[WorkerSeen, ...]) -> Table:
-    table = Table("worker", "state", "up", "jobs held", "requests in flight", "requests", "actions")
+    table = Table(
+        "worker", "state", "up", "jobs held", "requests in flight", "requests", "actions", "troubles"
+    )
     for worker in workers:
         told = worker.told
         up = f"{time.time() - told['started']:.0f} s" if "started" in told else "-"
-        numbers = [str(told.get(name, "-")) for name in ("in_flight", "requests", "actions")]
+        numbers = [str(told.get(name, "-")) for name in ("in_flight", "requests", "actions", "troubles")]
         state = "alive" if worker.alive else "dead: its jobs go back to the queue"
         table.add_row(escape(worker.id), state, up, str(worker.claimed), *numbers)
     return table

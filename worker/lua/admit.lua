@@ -1,23 +1,39 @@
--- Give a job that came by plain arq its number, its document keys and no expiry: from now on it counts
--- as enqueued. A job that has its first line already is left as it is, so a repeat changes nothing.
+-- Give jobs that came by plain arq their numbers, their document keys and no expiry, in one step and in
+-- order: from now on they count as enqueued. A job that has its first line already keeps it, so a repeat
+-- changes nothing.
 --
 -- KEYS  1 queue   2 the last number given out
--- ARGV  1 job id   2 number of actions   3 document keys, each after a space
---       4 '1' to give it its place in the queue by its number, '' to leave its score (stock arq worker)
--- Returns the job's number as text, or nil where the job is gone.
+-- ARGV  1 '1' to give each its place in the queue by its number, '' to leave its score (stock arq worker)
+--       then for each job: id, number of actions, document keys (a space between two)
+-- Returns the jobs' numbers as text; false for a job that is gone.
 local queue, last_key = KEYS[1], KEYS[2]
-local id, actions, keys = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local payload = redis.call('GET', 'arq:job:' .. id)
-if not payload then return nil end
-local known = string.match(payload, '^P1 (%d+)[^\n]*\n')
-if known then return known end
-
+-- See claim.lua: a queue of jobs by plain arq must be drained from a full Redis as well.
+redis.call('DEL', last_key .. ':none')
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local number = math.max(tonumber(redis.call('GET', last_key) or '0') + 1, now)
-redis.call('SET', last_key, string.format('%.0f', number + actions - 1))
-redis.call('SET', 'arq:job:' .. id, string.format('P1 %.0f', number) .. keys .. '\n' .. payload)
-if ARGV[4] == '1' then
-  redis.call('ZADD', queue, 'XX', string.format('%.3f', number / 1000), id)
+local last = tonumber(redis.call('GET', last_key) or '0')
+
+local function number_of(id, payload, actions, keys)
+  local known = string.match(payload, '^P1 (%d+)[^\n]*\n')
+  if known then return known end
+  local number = math.max(last + 1, now)
+  last = number + actions - 1
+  redis.call('SET', 'arq:job:' .. id, string.format('P1 %.0f %s\n', number, keys) .. payload)
+  return string.format('%.0f', number)
 end
-return string.format('%.0f', number)
+
+local numbers = {}
+for i = 2, #ARGV, 3 do
+  local id = ARGV[i]
+  local payload = redis.pcall('GET', 'arq:job:' .. id)
+  if type(payload) ~= 'string' then
+    numbers[#numbers + 1] = false
+  else
+    numbers[#numbers + 1] = number_of(id, payload, tonumber(ARGV[i + 1]), ARGV[i + 2])
+    if ARGV[1] == '1' then
+      redis.call('ZADD', queue, 'XX', string.format('%.3f', tonumber(numbers[#numbers]) / 1000), id)
+    end
+  end
+end
+redis.call('SET', last_key, string.format('%.0f', last))
+return numbers

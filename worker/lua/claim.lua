@@ -1,22 +1,30 @@
 -- Take up to N due jobs, with their payloads, in the order of the queue.
 --
--- KEYS  1 queue   2 this worker's claimed set   3 holders (document key -> worker)
---       4 this worker's held documents (document key -> number of its jobs)   5 workers
---       6 aside (jobs that wait for a document, with their scores)
+-- KEYS  1 queue   2 this worker's claimed set   3 holders (document key -> jobs and worker)   4 workers
+--       5 aside (jobs that wait for a document, with their scores)   6 functions that wait for a slot (the same)
+--       7 accused (suspects, the same)   8 suspects (job id -> deaths of workers that held it; 0: it was given
+--       back by one that had begun with it)
 -- ARGV  1 worker id   2 most jobs   3 most payload bytes   4 most jobs without document keys
 --       5 jobs to look at, at most   6 '1' where jobs may be aborted
--- Returns the number of jobs handed out or set aside, then for each one handed out: id, score, payload,
---       try; or -1 where this worker is not registered any more (its lease has ended, its jobs are others').
---       try: 0 for a job with documents, else which try this is; -1 where the job was aborted.
+-- Returns the number of jobs handed out or set aside, the number of suspects that wait (claim_suspects.lua),
+--       then for each job handed out: id, score, payload, try; or -1 where this worker is not registered any more (its lease has ended, its jobs are others').
+--       try: for a job with documents 0, or 1 where a worker may have begun with it before; else which try
+--       this is; -1 where the job was aborted.
 --
--- A job without its first line is handed out but not claimed: the worker admits it (admit.lua) and asks
--- again. One whose payload is gone is claimed with an empty payload: it gets its report and goes.
-local queue, claimed, holders, held, workers, aside = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+-- A job without its first line came by plain arq. One that may write is handed out without being claimed
+-- (try 0): the worker admits it (admit.lua) and asks again. It must not be claimed yet: two workers would
+-- give numbers to what each has claimed, and later jobs could have theirs first. Any other is a function:
+-- it is claimed as it is, and loses its expiry.
+-- A function that finds no slot moves aside as well, so that it is not met again by every claim; a claim
+-- with free slots brings the first ones back.
+-- A job whose payload is gone is claimed with an empty payload: it gets its report and goes.
+local queue, claimed, holders, workers, aside = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local slotless = KEYS[6]
 local me = ARGV[1]
--- Jobs read before their documents are looked up: a bound on what is read in vain, payloads above all.
-local AT_A_TIME = 100
 local jobs_left, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local functions_left, scan = tonumber(ARGV[4]), tonumber(ARGV[5])
+-- Jobs read at a time: few at first, since each may have megabytes, then as many as keep below the bytes.
+local FIRST_LOOK, LONGEST_LOOK, LOOK_BYTES = 16, 256, 4 * 1024 * 1024
 if redis.call('SISMEMBER', workers, me) == 0 then return -1 end
 
 -- A full Redis refuses a script whose first write needs memory: a claim and a finish free more than they
@@ -24,33 +32,51 @@ if redis.call('SISMEMBER', workers, me) == 0 then return -1 end
 redis.call('DEL', claimed .. ':none')
 local clock = redis.call('TIME')
 local due = text(clock[1] * 1000 + clock[2] / 1000)
+local some_slotless = redis.call('EXISTS', slotless) == 1
 local somebody_waits = redis.call('EXISTS', aside) == 1
 local may_abort = ARGV[6] == '1' and redis.call('EXISTS', 'arq:abort') == 1
-local moved, gone, answer = 0, 0, { 0 }
+-- Documents under which jobs are set aside in one call, about: each takes some microseconds.
+local MOST_EFFORT = 4000
+local effort = 0
+local moved, gone, answer = 0, 0, { 0, redis.call('ZCARD', KEYS[7]) }
 -- What this call claims, written at its end: queue and claimed (score, id, …), in progress (key, me, …).
 local parked, mine, in_progress = {}, {}, {}
--- Jobs of this worker by document, as far as this call knows them, and those of this call.
-local holding, new = {}, {}
+-- Jobs of this worker by document, as far as this call knows them; those of this call; others' documents.
+local holding, new, foreign = {}, {}, {}
+local registered = {}
 
--- Who holds the documents of some jobs, asked once for all of them.
-local function holders_of(found)
-  local keys, holder = {}, {}
-  for _, job in ipairs(found) do
-    for key in string.gmatch(job.keys or '', '%S+') do keys[#keys + 1] = key end
+-- A worker that is registered no more holds nothing, whatever is written.
+local function is_registered(worker)
+  if registered[worker] == nil then
+    registered[worker] = redis.call('SISMEMBER', workers, worker) == 1
   end
-  for i, who in ipairs(many('HMGET', holders, keys)) do
-    holder[keys[i]] = who
-    if who == me and not holding[keys[i]] then
-      holding[keys[i]] = tonumber(redis.call('HGET', held, keys[i]) or '0')
-    end
-  end
-  return holder
+  return registered[worker]
 end
 
-local function is_free(job, holder)
-  for key in string.gmatch(job.keys, '%S+') do
-    if holder[key] and holder[key] ~= me then return false end
-    if (holding[key] or 0) >= HELD_MOST then return false end
+-- Who holds the documents of some jobs, asked once for all of them.
+local function look_up_holders(found)
+  local keys = {}
+  for i = 1, #found do
+    local list = found[i].keys
+    for j = 1, list and #list or 0 do keys[#keys + 1] = list[j] end
+  end
+  for i, holder in ipairs(many('HMGET', holders, keys)) do
+    local key = keys[i]
+    if holder and not holding[key] then
+      local jobs, worker = held_by(holder)
+      if worker == me then
+        holding[key] = jobs
+      elseif is_registered(worker) then
+        foreign[key] = true
+      end
+    end
+  end
+end
+
+local function is_free(job)
+  for i = 1, #job.keys do
+    local key = job.keys[i]
+    if foreign[key] or (holding[key] or 0) >= HELD_MOST then return false end
     if somebody_waits then
       local first = redis.call('ZRANGE', aside .. ':' .. key, 0, 0, 'WITHSCORES')
       if first[2] and tonumber(first[2]) < job.score then return false end
@@ -61,12 +87,8 @@ end
 
 local function set_aside(job)
   somebody_waits = true
-  moved, gone = moved + 1, gone + 1
-  redis.call('ZADD', aside, text(job.score), job.id)
-  for key in string.gmatch(job.keys, '%S+') do
-    redis.call('ZADD', aside .. ':' .. key, text(job.score), job.id)
-  end
-  redis.call('ZADD', queue, text(job.score + ASIDE), job.id)
+  moved, gone, effort = moved + 1, gone + 1, effort + #job.keys
+  put_aside(queue, aside, job.id, job.text, job.keys, false)
 end
 
 local function hand_out(job, try)
@@ -79,22 +101,46 @@ end
 
 local function take(job)
   local n = #mine
-  parked[n + 1], parked[n + 2] = text(job.score + CLAIMED), job.id
+  parked[n + 1], parked[n + 2] = CLAIMED, job.id
   mine[n + 1], mine[n + 2] = job.text, job.id
   in_progress[n + 1], in_progress[n + 2] = 'arq:in-progress:' .. job.id, me
-  for key in string.gmatch(job.keys or '', '%S+') do
-    holding[key] = (holding[key] or 0) + 1
-    new[key] = holding[key]
+  for i = 1, job.keys and #job.keys or 0 do
+    local key = job.keys[i]
+    local jobs = (holding[key] or 0) + 1
+    holding[key], new[key] = jobs, jobs
   end
 end
 
-local function try_of(job)
-  if may_abort and redis.call('ZREM', 'arq:abort', job.id) == 1 then return -1 end
-  if (job.keys or '') ~= '' then return 0 end
+local function await_slot(job)
+  moved, gone = moved + 1, gone + 1
+  if not job.keys then redis.call('PERSIST', 'arq:job:' .. job.id) end
+  redis.call('ZADD', slotless, job.text, job.id)
+  redis.call('ZADD', queue, text(job.score + ASIDE), job.id)
+end
+
+local function bring_back_functions()
+  local first = redis.call('ZRANGE', slotless, 0, functions_left - 1, 'WITHSCORES')
+  for i = 1, #first, 2 do
+    redis.call('ZREM', slotless, first[i])
+    redis.call('ZADD', queue, 'XX', first[i + 1], first[i])
+  end
+end
+
+local function take_function(job)
   functions_left = functions_left - 1
+  if some_slotless then redis.call('ZREM', slotless, job.id) end
+  if not job.keys then redis.call('PERSIST', 'arq:job:' .. job.id) end
+  take(job)
   local try = redis.call('INCR', 'arq:retry:' .. job.id)
-  redis.call('EXPIRE', 'arq:retry:' .. job.id, 88400)
+  if try == 1 then redis.call('EXPIRE', 'arq:retry:' .. job.id, 88400) end
   return try
+end
+
+-- Some payloads; '' for one that is gone, or that is no string at all: nothing is stored that could run.
+local function payloads_of(found)
+  local names = {}
+  for i = 1, #found, 2 do names[#names + 1] = 'arq:job:' .. found[i] end
+  return redis.call('MGET', unpack(names))
 end
 
 -- Some due jobs, read, and how many were looked at. One that is in progress already is left out: arq's
@@ -103,60 +149,95 @@ local function look(found)
   local running, jobs, bytes = {}, {}, 0
   for i = 1, #found, 2 do running[#running + 1] = 'arq:in-progress:' .. found[i] end
   running = redis.call('MGET', unpack(running))
+  local payloads = payloads_of(found)
   for i = 1, #found, 2 do
-    if bytes >= bytes_left then return jobs, (i - 1) / 2 end
+    if bytes >= bytes_left then return jobs, (i - 1) / 2, bytes end
+    local n = (i + 1) / 2
     local waits = somebody_waits and redis.call('ZSCORE', aside, found[i])
     if waits then
       -- arq's abort has moved it: it goes to its own place, for the next call to meet in order.
       bring_back(queue, aside, found[i], waits)
       gone, moved = gone + 1, moved + 1
-    elseif not running[(i + 1) / 2] then
-      local payload, keys = read(found[i])
+    elseif not running[n] then
+      local payload = payloads[n] or ''
+      local keys = keys_in(payload)
       bytes = bytes + #payload
-      jobs[#jobs + 1] =
-        { id = found[i], text = found[i + 1], score = tonumber(found[i + 1]), payload = payload, keys = keys }
+      jobs[#jobs + 1] = {
+        id = found[i],
+        text = found[i + 1],
+        score = tonumber(found[i + 1]),
+        payload = payload,
+        keys = keys and split(keys),
+      }
     end
   end
-  return jobs, #found / 2
+  return jobs, #found / 2, bytes
 end
 
-local function decide(job, holder)
-  local writes = (job.keys or '') ~= ''
-  if not job.keys and job.payload ~= '' then
-    hand_out(job, 0)
-  elseif writes and not is_free(job, holder) then
-    set_aside(job)
-  elseif writes or functions_left > 0 then
+-- Whether a payload that has not been read can be that of a job that writes: whether a name of one is in
+-- it, or an escape that could spell one.
+local NAMES = { '"index"', '"update"', '"delete"', '"bulk"', '"load"', '\\u00' }
+local function may_write(payload)
+  for i = 1, #NAMES do
+    if string.find(payload, NAMES[i], 1, true) then return true end
+  end
+  return false
+end
+
+local function decide(job)
+  local writes = job.keys and #job.keys > 0
+  if may_abort and not writes and redis.call('ZREM', 'arq:abort', job.id) == 1 then
+    redis.call('ZREM', slotless, job.id)
     take(job)
-    hand_out(job, try_of(job))
+    hand_out(job, -1)
+  elseif writes and not is_free(job) then
+    set_aside(job)
+  elseif writes then
+    take(job)
+    hand_out(job, may_abort and redis.call('ZREM', 'arq:abort', job.id) == 1 and -1 or 0)
+  elseif not job.keys and may_write(job.payload) then
+    hand_out(job, 0)
+  elseif functions_left > 0 then
+    hand_out(job, take_function(job))
+  else
+    await_slot(job)
   end
 end
 
-local offset = 0
-while offset + gone < scan and jobs_left > 0 and bytes_left > 0 do
-  local size = math.min(AT_A_TIME, jobs_left)
+if functions_left > 0 then bring_back_functions() end
+local offset, size = 0, FIRST_LOOK
+while offset + gone < scan and jobs_left > 0 and bytes_left > 0 and effort < MOST_EFFORT do
   -- What was set aside has left this range; what was taken leaves it at the end of the call.
-  local found = redis.call('ZRANGEBYSCORE', queue, '-inf', due, 'WITHSCORES', 'LIMIT', offset, size)
+  local found =
+    redis.call('ZRANGEBYSCORE', queue, '-inf', due, 'WITHSCORES', 'LIMIT', offset, math.min(size, jobs_left))
   if #found == 0 then break end
   local gone_before = gone
-  local jobs, looked = look(found)
-  local holder = holders_of(jobs)
-  for _, job in ipairs(jobs) do
-    if jobs_left < 1 or bytes_left < 1 then break end
-    decide(job, holder)
+  local jobs, looked, bytes = look(found)
+  look_up_holders(jobs)
+  for i = 1, #jobs do
+    if jobs_left < 1 or bytes_left < 1 or effort >= MOST_EFFORT then break end
+    decide(jobs[i])
   end
   offset = offset + looked - (gone - gone_before)
+  local largest = math.max(1, bytes / math.max(1, looked))
+  size = math.max(1, math.min(size * 2, LONGEST_LOOK, math.floor(LOOK_BYTES / largest)))
 end
 
 many('ZADD', queue, parked)
 many('ZADD', claimed, mine)
 many('MSET', nil, in_progress)
-local who, counts = {}, {}
+local who, first = {}, '1 ' .. me
 for key, jobs in pairs(new) do
-  who[#who + 1], counts[#counts + 1] = key, key
-  who[#who + 1], counts[#counts + 1] = me, jobs
+  local n = #who
+  who[n + 1], who[n + 2] = key, jobs == 1 and first or jobs .. ' ' .. me
 end
 many('HSET', holders, who)
-many('HSET', held, counts)
 answer[1] = moved
+if redis.call('EXISTS', KEYS[8]) == 1 then
+  local ids = {}
+  for i = 3, #answer, 4 do ids[#ids + 1] = answer[i] end
+  for n, begun in ipairs(many('HMGET', KEYS[8], ids)) do
+    if begun and answer[4 * n + 2] == 0 then answer[4 * n + 2] = 1 end
+  end
+end
 return answer

@@ -160,17 +160,18 @@ async def test_a_missing_routing_is_named_whatever_the_kind(
         assert (await failure(handle)).rejected[0].type == "routing_missing_exception"
 
 
-async def test_require_alias_is_rejected_where_there_is_none(
-    queue: IndexQueue, prefix: str, elasticsearch: AsyncElasticsearch, report: Any, failure: Any
+async def test_require_alias_waits_for_the_alias_where_there_is_none(
+    queue: IndexQueue, prefix: str, elasticsearch: AsyncElasticsearch, report: Any
 ) -> None:
-    await elasticsearch.indices.create(index=f"{prefix}-1", aliases={prefix: {}})
-    through = await report(await queue.index(index=prefix, id="1", document={}, require_alias=True))
-    refused = await failure(await queue.index(index=f"{prefix}-2", id="1", document={}, require_alias=True))
+    waiting = await queue.index(index=prefix, id="1", document={}, require_alias=True)
+    other = await report(await queue.index(index=f"{prefix}-other", id="1", document={}))
+    assert other.outcome is Outcome.CREATED
+    assert not await elasticsearch.indices.exists(index=prefix)
 
-    assert through.outcome is Outcome.CREATED
-    assert refused.rejected[0].type == "index_not_found_exception"
-    assert "require_alias" in refused.rejected[0].reason
-    assert not await elasticsearch.indices.exists(index=f"{prefix}-2")
+    await elasticsearch.indices.create(index=f"{prefix}-1", aliases={prefix: {}})
+
+    assert (await report(waiting)).outcome is Outcome.CREATED
+    assert (await elasticsearch.get(index=f"{prefix}-1", id="1"))["found"]
 
 
 async def test_rejected_keeps_index_id_type_and_reason(

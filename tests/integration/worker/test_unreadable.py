@@ -96,7 +96,7 @@ async def test_a_pickle_is_never_loaded(goes_on: Any, tmp_path: Path) -> None:
         pytest.param(b'"text"', "unreadable_job", "arq's members", id="no object"),
         pytest.param(b"{}", "unreadable_job", "arq's members", id="no members"),
         pytest.param(b"[" * 200_000, "unreadable_job", "not JSON", id="nested too deep"),
-        pytest.param(b"P1 x\n{}", "unreadable_job", "not JSON", id="damaged first line"),
+        pytest.param(b"P1 x\n{}", "unreadable_job", "first line", id="damaged first line"),
         pytest.param(b"P1 7 \xff\n{}", "unreadable_job", "first line", id="first line that is not ASCII"),
         pytest.param(b"P1 7abc\n{}", "unreadable_job", "first line", id="number that is none"),
         pytest.param(

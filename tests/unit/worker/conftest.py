@@ -15,11 +15,13 @@ from elasticsearch import AsyncElasticsearch
 
 from settings import load
 from worker.actions import Action, ActionKind
-from worker.answers import Answer, Settled
+from worker.answers import NO_PROBLEM, Answer, Problem, Settled
 from worker.backoff import Backoff
 from worker.batcher import Batcher, Limits, Reply
+from worker.concurrency import Concurrency
 from worker.elastic import client_arguments
 from worker.entry import Entry
+from worker.retries import OnBlocked
 
 MakeAction = Callable[..., Action]
 
@@ -126,7 +128,7 @@ class Request:
         """The documents in it, in order."""
         return [action.id for action in self.actions]
 
-    def answer(self, *answers: Answer, problem: tuple[str, str] = ("", "")) -> None:
+    def answer(self, *answers: Answer, problem: Problem = NO_PROBLEM) -> None:
         """Answer every action: with one answer for all, or with one for each."""
         each = answers * len(self.actions) if len(answers) == 1 else answers
         self.answered.set_result(Reply(each, problem))
@@ -184,15 +186,37 @@ class Owned:
 
 @dataclass
 class Pauses:
-    """Stands in for the backoff: every pause is `seconds`; `asked` has the numbers of troubles."""
+    """Stands in for the backoff: every pause is `seconds`; `asked` has the numbers of troubles.
+
+    `patient` counts the pauses that were to have a floor.
+    """
 
     seconds: float = 0.0
     asked: list[int] = field(default_factory=list)
+    patient: int = 0
 
     def delay(self, troubles: int) -> float:
         """The pause after so many troubles."""
         self.asked.append(troubles)
         return self.seconds
+
+    def patient_delay(self, troubles: int) -> float:
+        """The pause where the cluster asks for patience."""
+        self.patient += 1
+        return self.delay(troubles)
+
+
+@dataclass
+class FixedLimit:
+    """Stands in for the concurrency: a limit that stays; `learnt` has what it was told."""
+
+    limit: int
+    learnt: list[tuple[int, bool, bool]] = field(default_factory=list)
+
+    def answered(self, actions: int, seconds: float, *, full: bool, trouble: bool) -> None:
+        """One answer: its actions, whether the request was full, whether there was trouble."""
+        assert seconds >= 0
+        self.learnt.append((actions, full, trouble))
 
 
 @pytest.fixture
@@ -214,13 +238,27 @@ def pauses() -> Pauses:
 
 
 @pytest.fixture
+def fixed_limit() -> FixedLimit:
+    """A limit of two requests in flight; says what it was told."""
+    return FixedLimit(2)
+
+
+@pytest.fixture
 async def make_batcher(cluster: Cluster, pauses: Pauses) -> AsyncIterator[Callable[..., Batcher]]:
     """A batcher with small limits; it leaves nothing behind."""
     made: list[Batcher] = []
 
-    def make(max_actions: int = 3, max_bytes: int = 10**6, max_in_flight: int = 2) -> Batcher:
+    def make(
+        max_actions: int = 3,
+        max_bytes: int = 10**6,
+        max_in_flight: int = 2,
+        concurrency: Any = None,
+        on_blocked: OnBlocked | None = None,
+    ) -> Batcher:
         limits = Limits(max_actions, max_bytes, max_in_flight)
-        made.append(Batcher("b", cluster.write, limits, cast(Backoff, pauses)))
+        limit = cast(Concurrency, concurrency or FixedLimit(max_in_flight))
+        backoff = cast(Backoff, pauses)
+        made.append(Batcher("b", cluster.write, limits, backoff, concurrency=limit, on_blocked=on_blocked))
         return made[-1]
 
     yield make

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs import BulkWrite, DeleteDocument, IndexDocument, UpdateDocument
-from worker.actions import VERSIONS_PER_NUMBER, Action, ActionKind, actions_of
+from worker.actions import VERSIONS_PER_NUMBER, Action, ActionKind, actions_of, kept
 from worker.lines import Line, Seen, plan
 
 PLACE: dict[str, Any] = {"index": "products", "id": "42"}
@@ -137,6 +137,64 @@ def test_given_the_deepest_document_that_a_producer_can_enqueue_then_it_can_be_s
     action = action_of(IndexDocument(**PLACE, document=document))
 
     assert json.loads(action.body or b"") == document
+
+
+def test_given_an_old_number_then_no_action_can_create_a_document() -> None:
+    place: dict[str, Any] = {"index": "products"}
+    written, updated, scripted, deleted = kept(
+        actions_of(
+            BulkWrite(
+                index="products",
+                actions=(
+                    IndexDocument(**place, id="a", document={"n": 1}, pipeline="p", routing="r"),
+                    UpdateDocument(**place, id="b", doc={"n": 2}, doc_as_upsert=True),
+                    UpdateDocument(**place, id="c", script={"id": "s"}, upsert={"n": 3}),
+                    DeleteDocument(**place, id="d"),
+                ),
+            ),
+            100,
+            "abcd",
+        ),
+        None,
+    )
+
+    assert (written.kind, written.body, written.pipeline, written.routing) == (
+        "replace",
+        b'{"n":1}',
+        "p",
+        "r",
+    )
+    assert [action.upsert for action in (updated, scripted)] == [None, None]
+    assert [action.kind for action in (updated, scripted, deleted)] == ["update", "update", "delete"]
+    assert [action.needs_look for action in (written, updated, scripted, deleted)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert [action.number for action in (written, updated, scripted, deleted)] == [100, 101, 102, 103]
+
+
+def test_given_positions_then_each_action_has_the_number_that_it_had_in_the_old_job() -> None:
+    deletes = tuple(DeleteDocument(index="products", id=id) for id in "abc")
+    actions = actions_of(BulkWrite(index="products", actions=deletes), 100, "abc")
+
+    assert [action.number for action in kept(actions, (0, 7, 9))] == [100, 107, 109]
+    assert [action.id for action in kept(actions, (0, 7, 9))] == ["a", "b", "c"]
+    for positions in ((0, 7), (0, 7, 9, 11)):
+        with pytest.raises(ValueError, match="argument"):
+            kept(actions, positions)
+
+
+def test_given_a_create_then_it_can_not_keep_its_number() -> None:
+    with pytest.raises(ValueError, match="a create can't keep its number"):
+        kept([action_of(IndexDocument(**PLACE, document={}, create=True))], None)
+
+
+def test_given_a_plain_index_or_a_delete_then_nothing_is_looked_at() -> None:
+    looked_at = {kind for kind in ActionKind if Action(kind, "i", "1", "k", 1).needs_look}
+
+    assert looked_at == {ActionKind.CREATE, ActionKind.REPLACE, ActionKind.UPDATE}
 
 
 NAMES = st.text(min_size=1, max_size=6)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jobs import Outcome
-from worker.actions import Action
-from worker.answers import Settled, Trouble, read_item, rejected
+from worker.actions import Action, ActionKind
+from worker.answers import Blocked, Settled, Trouble, read_item, rejected
 
 MakeAction = Callable[..., Action]
 
@@ -35,6 +35,24 @@ def test_given_a_result_then_it_is_settled_with_version_and_number(
     assert read_item(make_action(), conditional, item) == Settled(outcome, version=7, seq_no=0)
 
 
+@pytest.mark.parametrize("result", ["deleted", "not_found"])
+@pytest.mark.parametrize("kind", [ActionKind.UPDATE, ActionKind.REPLACE])
+def test_given_the_delete_that_an_action_was_sent_as_then_its_document_is_missing(
+    make_action: MakeAction, kind: ActionKind, result: str
+) -> None:
+    item = {"_id": "1", "status": 200, "result": result, "_version": 7, "_seq_no": 0}
+
+    assert read_item(make_action(kind, id="1"), False, item) == rejected(
+        "document_missing_exception", "[1]: document missing"
+    )
+
+
+def test_given_a_create_that_replaced_its_own_write_then_it_has_created(make_action: MakeAction) -> None:
+    item = {"_id": "1", "status": 200, "result": "updated", "_version": 7, "_seq_no": 0}
+
+    assert read_item(make_action(ActionKind.CREATE), False, item) == Settled(Outcome.CREATED, 7, 0)
+
+
 @pytest.mark.parametrize(
     ("status", "type", "conditional", "expected"),
     [
@@ -43,8 +61,11 @@ def test_given_a_result_then_it_is_settled_with_version_and_number(
         (404, "document_missing_exception", True, Trouble.CONFLICT),
         (429, "es_rejected_execution_exception", False, Trouble.THROTTLED),
         (429, "circuit_breaking_exception", True, Trouble.THROTTLED),
-        (429, "cluster_block_exception", False, Trouble.THROTTLED),
-        (403, "cluster_block_exception", False, Trouble.THROTTLED),
+        (429, "cluster_block_exception", False, Blocked("cluster_block_exception", "why")),
+        (403, "cluster_block_exception", True, Blocked("cluster_block_exception", "why")),
+        (503, "cluster_block_exception", False, Trouble.UNAVAILABLE),
+        (401, "security_exception", False, Blocked("security_exception", "why")),
+        (403, "security_exception", True, Blocked("security_exception", "why")),
         (502, "anything", False, Trouble.UNAVAILABLE),
         (503, "unavailable_shards_exception", True, Trouble.UNAVAILABLE),
         (504, "anything", False, Trouble.UNAVAILABLE),
@@ -53,7 +74,6 @@ def test_given_a_result_then_it_is_settled_with_version_and_number(
         (404, "index_not_found_exception", True, rejected("index_not_found_exception", "why")),
         (400, "index_closed_exception", False, rejected("index_closed_exception", "why")),
         (400, "routing_missing_exception", True, rejected("routing_missing_exception", "why")),
-        (403, "security_exception", False, rejected("security_exception", "why")),
     ],
 )
 def test_given_an_error_then_it_is_final_or_a_trouble(
@@ -62,6 +82,29 @@ def test_given_an_error_then_it_is_final_or_a_trouble(
     item = {"_index": "i", "_id": "1", "status": status, "error": error(type)}
 
     assert read_item(make_action(), conditional, item) == expected
+
+
+def test_given_no_alias_where_one_is_required_then_the_action_waits_for_it(make_action: MakeAction) -> None:
+    item = {"status": 404, "error": error("index_not_found_exception", "[i] is not an alias")}
+
+    answer = read_item(make_action(require_alias=True), False, item)
+
+    assert answer == Blocked("index_not_found_exception", "[i] is not an alias")
+
+
+@pytest.mark.parametrize(
+    "why", ["no such index [i] and [action.auto_create_index] is [false]", "no such index [template forbids]"]
+)
+def test_given_an_index_that_went_during_the_request_then_it_is_tried_again_but_not_one_that_must_not_be(
+    make_action: MakeAction, why: str
+) -> None:
+    gone, forbidden = (
+        {"_index": "i", "_id": "1", "status": 404, "error": error("index_not_found_exception", reason)}
+        for reason in ("no such index [i]", why)
+    )
+
+    assert read_item(make_action(), False, gone) is Trouble.UNAVAILABLE
+    assert read_item(make_action(), False, forbidden) == rejected("index_not_found_exception", why)
 
 
 def test_given_a_mapping_error_then_the_reason_holds_the_cause_that_names_the_field(
@@ -96,7 +139,7 @@ def test_given_an_item_that_says_nothing_then_it_is_not_taken_for_a_success(
 ) -> None:
     answer = read_item(make_action(), False, item)
 
-    assert isinstance(answer, Trouble) or answer.outcome is Outcome.REJECTED
+    assert not isinstance(answer, Settled) or answer.outcome is Outcome.REJECTED
 
 
 def test_given_a_reason_as_long_as_a_document_then_the_report_stays_small(make_action: MakeAction) -> None:

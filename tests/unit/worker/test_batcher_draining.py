@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobs import Outcome
-from worker.actions import Action
+from worker.actions import Action, ActionKind
 from worker.answers import Settled, Trouble
 from worker.batcher import Batcher
 
@@ -31,7 +31,8 @@ async def test_given_more_than_fits_the_slots_when_drained_then_all_of_it_is_sen
     make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction
 ) -> None:
     batcher = make_batcher(max_actions=1, max_in_flight=1)
-    put(batcher, owned, make_action(id="a"), make_action(id="b"), make_action(id="a"))
+    behind = make_action(ActionKind.UPDATE, id="a")
+    put(batcher, owned, make_action(id="a"), make_action(id="b"), behind)
 
     draining = asyncio.create_task(batcher.drain(5))
     for _ in range(3):

@@ -7,7 +7,7 @@ import pytest
 
 from jobs import Outcome
 from worker.actions import Action
-from worker.answers import Answer, Settled, Trouble, rejected
+from worker.answers import Answer, Problem, Settled, Trouble, rejected
 from worker.batcher import Batcher
 
 MakeAction = Callable[..., Action]
@@ -93,7 +93,7 @@ async def test_given_a_transient_answer_then_the_log_says_how_many_why_and_no_do
     batcher = make_batcher()
     put(batcher, owned, make_action(body=b"secret"), make_action(body=b"secret"))
 
-    (await cluster.next()).answer(Trouble.UNSURE, problem=("timeout", "no answer"))
+    (await cluster.next()).answer(Trouble.UNSURE, problem=Problem("timeout", "no answer"))
     await cluster.next()
 
     (record,) = caplog.records
@@ -160,7 +160,7 @@ async def test_given_a_refused_request_then_it_is_split_until_the_guilty_stands_
     while batcher.unsettled:
         request = await cluster.next()
         refused = actions[guilty] in request.actions
-        request.answer(Trouble.REFUSED if refused else DONE, problem=("bad_request", "why"))
+        request.answer(Trouble.REFUSED if refused else DONE, problem=Problem("bad_request", "why"))
         await request.answered
         await turns()
 
@@ -177,7 +177,7 @@ async def test_given_a_refused_request_when_it_is_split_then_no_later_write_over
     batcher = make_batcher(max_actions=9, max_in_flight=9)
     put(batcher, owned, make_action(id="a"), make_action(id="b"), make_action(id="a"))
 
-    (await cluster.next()).answer(Trouble.REFUSED, problem=("t", "r"))
+    (await cluster.next()).answer(Trouble.REFUSED, problem=Problem("t", "r"))
     halves = [await cluster.next(), await cluster.next()]
     await turns()
 
@@ -190,11 +190,11 @@ async def test_given_halves_when_one_is_throttled_then_it_is_tried_again_like_an
 ) -> None:
     batcher = make_batcher(max_actions=2)
     put(batcher, owned, make_action(id="a"), make_action(id="b"))
-    (await cluster.next()).answer(Trouble.REFUSED, problem=("t", "r"))
+    (await cluster.next()).answer(Trouble.REFUSED, problem=Problem("t", "r"))
     first, second = await cluster.next(), await cluster.next()
 
     first.answer(Trouble.THROTTLED)
-    second.answer(Trouble.REFUSED, problem=("t", "r"))
+    second.answer(Trouble.REFUSED, problem=Problem("t", "r"))
     (await cluster.next()).answer(DONE)
     await batcher.drain(5)
 

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from jobs import BulkWrite, DeleteDocument, Outcome, Report
+from worker.actions import actions_of
 from worker.answers import Settled, rejected
 from worker.delivery import Delivery
 
@@ -14,7 +15,7 @@ def bulk(*ids: str) -> BulkWrite:
 
 def test_given_answers_in_any_order_when_the_last_comes_then_there_is_one_report_in_the_jobs_order() -> None:
     reports: list[Report] = []
-    delivery = Delivery(bulk("a", "b", "c"), 10, ["ka", "kb", "kc"], reports.append)
+    delivery = Delivery(actions_of(bulk("a", "b", "c"), 10, ["ka", "kb", "kc"]), reports.append, bulk=True)
     a, b, c = delivery.entries
 
     delivery.settled(c, rejected("last", ""), "x-2")
@@ -30,7 +31,7 @@ def test_given_answers_in_any_order_when_the_last_comes_then_there_is_one_report
 
 def test_given_a_job_of_one_action_then_its_report_has_that_outcome_and_its_attempts() -> None:
     reports: list[Report] = []
-    delivery = Delivery(DeleteDocument(index="i", id="a"), 10, ["k"], reports.append)
+    delivery = Delivery(actions_of(DeleteDocument(index="i", id="a"), 10, ["k"]), reports.append, bulk=False)
     (entry,) = delivery.entries
     entry.attempts = 3
 
@@ -44,9 +45,22 @@ def test_given_a_number_then_waited_runs_from_its_moment_and_never_below_zero() 
     def waited_ms(seconds_ago: float) -> float:
         reports: list[Any] = []
         number = int((time.time() - seconds_ago) * 1_000_000)
-        delivery = Delivery(DeleteDocument(index="i", id="a"), number, ["k"], reports.append)
+        delivery = Delivery(
+            actions_of(DeleteDocument(index="i", id="a"), number, ["k"]), reports.append, bulk=False
+        )
         delivery.settled(delivery.entries[0], Settled(Outcome.DELETED), "x")
         return float(reports[0].waited_ms)
 
     assert 60_000 <= waited_ms(60) < 90_000
     assert waited_ms(-60) == 0.0
+
+
+def test_given_the_time_of_the_enqueue_then_waited_runs_from_there_and_not_from_an_old_number() -> None:
+    reports: list[Report] = []
+    old, enqueued_ms = 10, int((time.time() - 60) * 1000)
+    actions = actions_of(DeleteDocument(index="i", id="a"), old, ["k"])
+
+    delivery = Delivery(actions, reports.append, bulk=False, enqueued_ms=enqueued_ms)
+    delivery.settled(delivery.entries[0], Settled(Outcome.DELETED), "x")
+
+    assert 60_000 <= reports[0].waited_ms < 90_000

@@ -123,7 +123,7 @@ from settings import load
 from worker.elastic import ProcessClient, UsedAfterFork
 
 async def main():
-    made = ProcessClient(load({}))
+    made = ProcessClient.of(load({}))
     assert made.client is made.client
     parent, (reading, writing) = os.getpid(), os.pipe()
     child = os.fork()
@@ -151,6 +151,47 @@ print("well")
 def test_given_a_client_when_used_in_a_forked_child_then_the_error_names_both_processes() -> None:
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORKED], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert (run.stdout, run.stderr) == ("well\n", "")
+
+
+WRITTEN_IN_A_CHILD = """
+import asyncio, os
+from settings import load
+from worker.actions import Action, ActionKind
+from worker.elastic import ProcessClient, UsedAfterFork
+from worker.writer import BulkWriter
+
+async def main():
+    elastic = ProcessClient.of(load({}))
+    writer = BulkWriter(elastic)
+    looks = [Action(kind=kind, index="i", id="1", key="k", number=1, body=b"{}") for kind in ActionKind]
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        for action in looks:
+            try:
+                await writer.write([action])
+            except UsedAfterFork:
+                os.write(writing, b"x")
+        os._exit(0)
+    os.close(writing)
+    os.wait()
+    assert len(os.read(reading, 100)) == len(looks)
+    await elastic.close()
+
+asyncio.run(main())
+print("well")
+"""
+
+
+def test_given_a_writer_when_used_in_a_forked_child_then_every_kind_of_request_is_the_clear_error() -> None:
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WRITTEN_IN_A_CHILD],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
     assert (run.stdout, run.stderr) == ("well\n", "")

@@ -12,6 +12,7 @@ from jobs.report import refusal
 from settings import load
 from worker.logs import JsonFormatter, set_up_logging
 
+NODE_POOL = "elastic_transport.node_pool"
 Log = Callable[[], str]
 OTHERS = ("arq", "elastic_transport", "elasticsearch", "asyncio")
 
@@ -21,7 +22,7 @@ def log(capsys: pytest.CaptureFixture[str]) -> Iterator[Log]:
     """What has been written to standard error; logging is as before afterwards."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
-    levels = {name: logging.getLogger(name).level for name in OTHERS}
+    levels = {name: logging.getLogger(name).level for name in (*OTHERS, NODE_POOL)}
     written: list[str] = []
 
     def read() -> str:
@@ -118,6 +119,16 @@ def test_given_any_level_then_arq_says_only_its_warnings(log: Log, level: str, s
         logging.getLogger(name).warning("warning")
 
     assert [line["level"] for line in lines(log)] == shown * len(OTHERS)
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "ERROR"])
+def test_given_a_node_that_fails_then_the_client_does_not_warn_of_every_try(log: Log, level: str) -> None:
+    start(log_format="json", log_level=level)
+
+    logging.getLogger(NODE_POOL).warning("Node has failed for 1 times in a row")
+    logging.getLogger(NODE_POOL).error("something worse")
+
+    assert [line["message"] for line in lines(log)] == ["something worse"]
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])

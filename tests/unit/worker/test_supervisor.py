@@ -213,3 +213,55 @@ sys.exit(Supervisor(work, 2, burst=False).run())
 
     assert [line(process) for _ in range(2)] == ["once"] * 2
     assert code(process) == 0
+
+
+@pytest.mark.parametrize("burst", [True, False])
+def test_given_children_that_are_refused_a_start_then_it_ends_as_they_did(run: Run, burst: bool) -> None:
+    process = run(f"sys.exit(Supervisor(lambda: 2, 3, burst={burst}).run())")
+
+    assert code(process) == 2
+
+
+def test_given_one_refused_child_when_another_lives_then_it_is_started_again(run: Run) -> None:
+    process = run(
+        """
+reading, writing = os.pipe()
+os.write(writing, b"x")
+os.set_blocking(reading, False)
+def work():
+    try:
+        os.read(reading, 1)
+    except BlockingIOError:
+        return 0 if wait_for_signal() else 1
+    wait_for_signal()
+    say("refused")
+    return 2
+sys.exit(Supervisor(work, 2, burst=False).run())
+"""
+    )
+    first, second = int(line(process)), int(line(process))
+
+    for child in (first, second):  # one of them is refused, the other ends well
+        os.kill(child, signal.SIGTERM)
+        if line(process) == "refused":
+            break
+    assert line(process).isdigit()
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(SECONDS) == 0
+
+
+def test_given_a_signal_before_a_child_has_begun_then_it_ends_well(run: Run) -> None:
+    process = run(
+        """
+def work():
+    say(os.getpid())
+    while True: signal.pause()
+sys.exit(Supervisor(work, 2, burst=False).run())
+"""
+    )
+    assert all(line(process).isdigit() for _ in range(2))
+
+    process.send_signal(signal.SIGTERM)
+
+    assert code(process) == 0

@@ -14,6 +14,7 @@ from elasticsearch import AsyncElasticsearch
 from jobs import Outcome
 from worker.actions import Action, ActionKind
 from worker.answers import Settled, Trouble, rejected
+from worker.elastic import ProcessClient
 from worker.writer import BulkWriter
 
 MakeAction = Callable[..., Action]
@@ -24,7 +25,7 @@ FOUND = {"found": True, "_version": 3, "_seq_no": 4, "_primary_term": 5}
 @pytest.fixture
 def writer(client: AsyncElasticsearch) -> BulkWriter:
     """The writer on the client of this test."""
-    return BulkWriter(client)
+    return BulkWriter(ProcessClient(client))
 
 
 def items(*answers: Any, errors: bool = False) -> dict[str, Any]:
@@ -41,7 +42,7 @@ async def test_given_actions_then_they_travel_in_one_request_byte_for_byte(
     reply = await writer.write([index, delete])
 
     ((method, target, body),) = far_end.asked
-    assert (method, target) == ("PUT", "/_bulk")
+    assert (method, target) == ("POST", "/_bulk?timeout=5s")
     header, document, removal = body.splitlines()
     assert orjson.loads(header)["index"]["_id"] == "ü"
     assert document == index.body
@@ -119,16 +120,25 @@ async def test_given_a_shard_that_is_away_when_looked_at_then_only_that_document
     assert len(far_end.lines(1)) == 2
 
 
-@pytest.mark.parametrize("answered", [0, 1])
-async def test_given_fewer_answers_than_actions_then_the_rest_is_unsure(
+@pytest.mark.parametrize("answered", [0, 1, 3])
+async def test_given_fewer_or_more_answers_than_actions_then_all_are_unsure(
     writer: BulkWriter, far_end: Any, make_action: MakeAction, answered: int
 ) -> None:
     far_end.answer(items(*[CREATED] * answered))
 
     reply = await writer.write([make_action(), make_action()])
 
-    written = [Settled(Outcome.CREATED, 1, 0)] * answered
-    assert reply.answers == written + [Trouble.UNSURE] * (2 - answered)
+    assert reply.answers == [Trouble.UNSURE] * 2
+
+
+async def test_given_answers_in_another_order_than_the_actions_then_all_are_unsure(
+    writer: BulkWriter, far_end: Any, make_action: MakeAction
+) -> None:
+    far_end.answer(items(*({"index": CREATED["index"] | {"_id": id}} for id in ("b", "a"))))
+
+    reply = await writer.write([make_action(id="a"), make_action(id="b")])
+
+    assert reply.answers == [Trouble.UNSURE] * 2
 
 
 @pytest.mark.parametrize(
@@ -187,7 +197,8 @@ async def test_given_a_look_or_a_write_that_fails_then_it_is_tried_once_and_all_
     reply = await writer.write([make_action(kind), make_action()])
 
     assert reply.answers == [trouble, trouble]
-    assert all(reply.problem)
+    assert reply.problem.type
+    assert reply.problem.reason
     assert len(far_end.asked) == 1
 
 
@@ -229,7 +240,7 @@ async def test_given_a_refresh_that_fails_then_it_is_repeated_and_the_write_is_n
     reply = await writer.write([make_action(), make_action(wait_until_visible=True)])
 
     assert reply.answers == [Settled(Outcome.CREATED, 1, 0)] * 2
-    assert [asked[1] for asked in far_end.asked] == ["/_bulk", "/i/_refresh", "/i/_refresh"]
+    assert [asked[1] for asked in far_end.asked] == ["/_bulk?timeout=5s", "/i/_refresh", "/i/_refresh"]
 
 
 async def test_given_a_refresh_that_is_not_allowed_then_the_answers_stand(

@@ -1,0 +1,121 @@
+"""What becomes of entries whose answer was not final. The only owner of "try again".
+
+THROTTLED, UNAVAILABLE, UNSURE   again after a backoff; at once, without one, while the breaker is open: then
+                                 nothing is sent anyway, and what waits is sent as soon as it has closed
+CONFLICT                         the first time at once, since somebody else has written; then as above
+REFUSED                          the request is halved until the guilty action stands alone
+BLOCKED                          given to `on_blocked`, index by index, each with all that is behind it on its
+                                 document; again after a backoff where one of them can't be given back
+
+Knows no network. Nothing is tried again after `close`: entries that are not settled are their owners'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence, Set
+
+from .answers import Blocked, Problem, Trouble
+from .backoff import Backoff
+from .entry import Entry
+from .lanes import Lanes
+
+logger = logging.getLogger("penstock.batcher")
+
+OnBlocked = Callable[[Sequence[Entry], str, Blocked], None]
+Troubled = list[tuple[Entry, Trouble | Blocked]]
+
+
+class Retries:
+    """See the module. `wake` is called when entries are ready again after a pause."""
+
+    def __init__(
+        self, lanes: Lanes, backoff: Backoff, wake: Callable[[], None], on_blocked: OnBlocked | None
+    ) -> None:
+        self._lanes, self._backoff, self._wake, self._on_blocked = lanes, backoff, wake, on_blocked
+        self._sleeping: dict[asyncio.TimerHandle, list[Entry]] = {}
+        self._closed = False
+        self.halves: deque[list[Entry]] = deque()
+
+    def take(self, troubled: Troubled, problem: Problem, *, cluster_away: bool) -> None:
+        """Take care of the entries of one request that have no final answer."""
+        if self._closed:
+            return
+        at_once: list[Entry] = []
+        later: Troubled = []
+        blocked: list[tuple[Entry, Blocked]] = []
+        for entry, answer in troubled:
+            if isinstance(answer, Blocked) and self._on_blocked and self._lanes.can_go(entry):
+                blocked.append((entry, answer))
+            elif cluster_away or (answer is Trouble.CONFLICT and not entry.troubles):
+                at_once.append(entry)
+            else:
+                later.append((entry, answer))
+            entry.troubles += not cluster_away
+        self._lanes.again(at_once)
+        if later:
+            self._try_later(later, problem)
+        if blocked:
+            self._give_away(blocked)
+
+    def divide(self, entries: Sequence[Entry]) -> None:
+        """A refused request: halves of it are sent again, which is safe since writing is idempotent."""
+        middle = len(entries) // 2
+        self.halves.extend((list(entries[:middle]), list(entries[middle:])))
+
+    def wake_all(self) -> None:
+        """End all pauses: what sleeps is ready."""
+        for timer, entries in self._sleeping.items():
+            timer.cancel()
+            self._lanes.again(entries)
+        self._sleeping.clear()
+
+    def close(self) -> None:
+        """Nothing is tried again from now on."""
+        self._closed = True
+        for timer in self._sleeping:
+            timer.cancel()
+        self._sleeping.clear()
+
+    def _try_later(self, later: Troubled, problem: Problem) -> None:
+        entries = [entry for entry, _ in later]
+        troubles = {Trouble.BLOCKED if isinstance(answer, Blocked) else answer for _, answer in later}
+        delay = self._delay(max(entry.troubles for entry in entries), troubles) + problem.retry_after
+        logger.warning(
+            "%d actions are tried again in %.2f s (%s)", len(entries), delay, _why(troubles, later, problem)
+        )
+        self._wake_after(delay, entries)
+
+    def _delay(self, times: int, troubles: Set[Trouble]) -> float:
+        """Where the cluster or an index asks for patience, the pause has a floor."""
+        if troubles & {Trouble.THROTTLED, Trouble.BLOCKED}:
+            return self._backoff.patient_delay(times)
+        return self._backoff.delay(times)
+
+    def _wake_after(self, delay: float, entries: list[Entry]) -> None:
+        def wake() -> None:
+            self._lanes.again(self._sleeping.pop(timer))
+            self._wake()
+
+        timer = asyncio.get_running_loop().call_later(delay, wake)
+        self._sleeping[timer] = entries
+
+    def _give_away(self, blocked: Sequence[tuple[Entry, Blocked]]) -> None:
+        """Lanes leave the batcher whole: what is behind a blocked one can't be written before it."""
+        assert self._on_blocked is not None
+        by_index: dict[str, list[Entry]] = {}
+        for entry, _ in blocked:
+            by_index.setdefault(entry.action.index, []).extend(self._lanes.let_go(entry))
+        reasons = {entry.action.index: answer for entry, answer in blocked}
+        for index, entries in by_index.items():
+            entries.sort(key=lambda entry: entry.action.number)
+            self._on_blocked(entries, index, reasons[index])
+
+
+def _why(troubles: Set[Trouble], later: Troubled, problem: Problem) -> str:
+    """For the log: the troubles, and the reason where one is known."""
+    known = next((answer for _, answer in later if isinstance(answer, Blocked)), problem)
+    reason = [f"{known.type}: {known.reason}"] if known.type else []
+    return ", ".join([*sorted(troubles), *reason])
