@@ -20,6 +20,10 @@ from embedded import EmbeddedServers
 from jobs import IndexQueue
 from settings import Settings, load
 
+# A runner in the background ignores SIGINT, and processes that are started would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _databases = itertools.count(1)
 
 

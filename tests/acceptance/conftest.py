@@ -1,110 +1,24 @@
 """Worker processes as a user starts them, and a comparison of every document with what was sent."""
 
 import asyncio
-import ctypes
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import psutil
 import pytest
 from elasticsearch import AsyncElasticsearch
 from redis.asyncio import Redis
 
+from embedded import ports
 from jobs import IndexQueue, JobHandle, Report
+from tests.processes import SECONDS, WorkerProcess, until
 
-ROOT = Path(__file__).parents[2]
-SECONDS = 60.0
 # What a client or a connection that nobody closed leaves on standard error.
 UNCLOSED = ("Unclosed client session", "Unclosed connector", "unclosed", "was never retrieved")
 
-PR_SET_PDEATHSIG = 1
-
 WORKER = ("-m", "penstock", "worker")
-
-
-class WorkerProcess:
-    """One started command; its output goes to a file. Ended for good by `kill`, at the latest."""
-
-    def __init__(self, environment: dict[str, str], arguments: Sequence[str], log: Path) -> None:
-        self.log = log
-        with log.open("wb") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=ROOT,
-                env=environment,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_end_with_the_tests,
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def output(self) -> str:
-        return self.log.read_text()
-
-    @property
-    def ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    async def exit_code(self, seconds: float = SECONDS) -> int:
-        """Waits for the process to end by itself."""
-        return await asyncio.to_thread(self._process.wait, seconds)
-
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait; the exit code."""
-        self.send(number)
-        return await self.exit_code()
-
-    async def says(self, text: str, seconds: float = SECONDS) -> Self:
-        """Waits until the output holds `text`."""
-        await until(lambda: self._has_said(text), seconds, lambda: f"no {text!r} in:\n{self.output}")
-        return self
-
-    def _has_said(self, text: str) -> bool:
-        if text in self.output:
-            return True
-        assert not self.ended, f"ended with {self._process.returncode} before {text!r}:\n{self.output}"
-        return False
-
-    def kill(self) -> None:
-        """End the process and all that it started: they are one session, whatever their groups."""
-        for pid in psutil.pids():
-            with suppress(ProcessLookupError):
-                if os.getsid(pid) == self.pid:
-                    os.kill(pid, signal.SIGKILL)
-        self._process.wait()
-
-
-def _end_with_the_tests() -> None:
-    """Linux: the kernel ends the worker if the tests are killed; any other end is the fixture's."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-async def until(condition: Callable[[], Any], seconds: float, problem: Callable[[], str]) -> None:
-    """Waits until a condition (an awaitable one as well) comes true; fails with `problem()`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = condition()
-        if await answer if asyncio.iscoroutine(answer) else answer:
-            return
-        assert time.monotonic() < deadline, problem()
-        await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -135,10 +49,8 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
 
 @pytest.fixture
 def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nobody listens; low enough for a Redis Cluster, which takes the one 10,000 above too."""
+    return ports.free_port()
 
 
 @pytest.fixture

@@ -56,12 +56,13 @@ async def test_elasticsearch_is_stopped_for_twenty_seconds_in_the_middle(
     await asyncio.to_thread(own_elasticsearch.stop)
     back = asyncio.get_running_loop().time() + OUTAGE_SECONDS
     second = await queue.enqueue_many(payloads[len(payloads) // 2 :])
-    await worker.says("are tried again in")
+    await worker.says("Elasticsearch is away (connection: ")
     done = [report for report in await queue.reports(first + second) if report is not None]
     assert 200 <= len(done) < len(payloads)
     await asyncio.sleep(back - asyncio.get_running_loop().time())  # the outage itself
     assert not worker.ended
     await asyncio.to_thread(own_elasticsearch.start)
+    await worker.says("Elasticsearch is back after ")
 
     found = await reports(first + second)
 
