@@ -1,212 +1,142 @@
-"""``make bench``: every row of the table beside its reference, from one run.
+"""``make bench``: every figure beside its reference, from one run.
 
 1. Start the embedded servers (or use PENSTOCK_REDIS_URL and PENSTOCK_ELASTICSEARCH_URL).
-2. Warm Elasticsearch up with raw requests.
-3. Measure row after row, a figure and its reference in turn, several rounds.
-4. Print the medians as one table with the caveats, and write all rounds to a JSON file.
+2. Warm Elasticsearch up until raw requests are steady, then with jobs.
+3. Measure row after row, a reference and its figure in turn, several rounds.
+4. Print the medians and the processor time, and write all of it to a JSON file.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import statistics
+import os
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from elasticsearch import AsyncElasticsearch
-from redis.asyncio import Redis
 from rich.console import Console
-from rich.table import Table
 
 from embedded import EmbeddedServers
 
-from . import rows
-from .corpus import documents, mean_bytes
-from .place import Place
+from . import tables
+from .catalogue import Row, Supply, rows
+from .corpus import Pairs, documents, mean_bytes
+from .measures.esutil import NoGo, bulk_indexer
+from .measures.penstock_jobs import single_jobs
+from .measures.raw import raw_bulk
+from .place import NotFit, Place, open_place
+from .reading import Measured
+from .results import FIGURES_FILE, machine, row_as_json, write
+from .warm_up import rounds_before, warm_up
 
-Measure = Callable[[], Awaitable[float]]
-console = Console(width=110)
+_DOCUMENTS, _ROUNDS = 100_000, 5
+_QUICK_DOCUMENTS, _QUICK_ROUNDS = 20_000, 3
+_WIDTH = 130
 
-CAVEATS = (
-    "Both cores are shared by Elasticsearch, Redis, the worker and the producer: each takes from the others, "
-    "a fleet on machines of its own does better. Ratios hold across machines, absolute figures do not. "
-    "Raw `_bulk` sends bodies that were built before the clock ran and throws the answers away."
-)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A figure and its reference. `less_is_better`: the ratio is to stay below the goal."""
-
-    figure: str
-    reference: str
-    unit: str
-    goal: float
-    measure: Measure
-    against: Measure
-    less_is_better: bool = False
-
-
-@dataclass(frozen=True)
-class Measured:
-    """All rounds of one row."""
-
-    figure: str
-    reference: str
-    unit: str
-    goal: float
-    less_is_better: bool
-    values: list[float]
-    references: list[float]
-
-    @property
-    def ratio(self) -> float:
-        """Median of the ratios, round by round: what drifts concerns both."""
-        return statistics.median(a / b for a, b in zip(self.values, self.references, strict=True))
-
-    @property
-    def reached(self) -> bool:
-        """Whether the goal is reached."""
-        return self.ratio <= self.goal if self.less_is_better else self.ratio >= self.goal
-
-
-def table_of(place: Place, pairs: rows.Pairs) -> list[Row]:
-    """The rows of the table."""
-    return [*throughput_rows(place, pairs), *queue_rows(place, pairs)]
-
-
-def throughput_rows(place: Place, pairs: rows.Pairs) -> list[Row]:
-    """Documents through to Elasticsearch; a reference that is slow gets a part of them."""
-    few = pairs[: max(1, len(pairs) // 10)]
-    return [
-        Row(
-            "single-document jobs, enqueue to report",
-            "raw _bulk",
-            "docs/s",
-            0.6,
-            lambda: rows.single_jobs(place, pairs),
-            lambda: rows.raw_bulk(place, pairs),
-        ),
-        Row(
-            "single-document jobs, enqueue to report",
-            "stock arq, one es.index a job",
-            "docs/s",
-            25,
-            lambda: rows.single_jobs(place, pairs),
-            lambda: rows.stock_index(place, few),
-        ),
-        Row(
-            "bulk jobs of 500 documents",
-            "raw _bulk",
-            "docs/s",
-            0.9,
-            lambda: rows.bulk_jobs(place, pairs),
-            lambda: rows.raw_bulk(place, pairs),
-        ),
-    ]
-
-
-def queue_rows(place: Place, pairs: rows.Pairs) -> list[Row]:
-    """What a job costs by itself: in the worker, at the producer, and when it comes alone."""
-    few, lone = pairs[: max(1, len(pairs) // 10)], pairs[:200]
-    noops = max(1, len(pairs) // 2)
-    return [
-        Row(
-            "no-op jobs",
-            "stock arq",
-            "jobs/s",
-            20,
-            lambda: rows.penstock_noop(place, noops),
-            lambda: rows.stock_noop(place, len(few)),
-        ),
-        Row(
-            "enqueue_many",
-            "gathered enqueue_job",
-            "jobs/s",
-            15,
-            lambda: rows.enqueue_many(place, pairs),
-            lambda: rows.enqueue_gathered(place, few),
-        ),
-        Row(
-            "a lone job, enqueue to report",
-            "a direct es.index call",
-            "ms",
-            3,
-            lambda: rows.lone_job(place, lone),
-            lambda: rows.lone_direct(place, lone),
-            less_is_better=True,
-        ),
-    ]
-
-
-async def measure(row: Row, rounds: int) -> Measured:
-    """The row's figure and its reference in turn, round after round."""
-    values, references = [], []
-    for number in range(rounds):
-        references.append(await row.against())
-        values.append(await row.measure())
-        console.print(
-            f"  {row.figure}, round {number + 1}: {values[-1]:,.1f} {row.unit}, "
-            f"{row.reference}: {references[-1]:,.1f}",
-            highlight=False,
-        )
-    return Measured(row.figure, row.reference, row.unit, row.goal, row.less_is_better, values, references)
-
-
-async def run(options: argparse.Namespace, servers: EmbeddedServers) -> list[Measured]:
-    """Warm up, then measure all rows."""
-    pairs = documents(options.documents)
-    console.print(f"{len(pairs)} documents of {mean_bytes(pairs):.0f} bytes on average", highlight=False)
-    async with (
-        Redis.from_url(servers.redis_url) as redis,
-        AsyncElasticsearch(servers.elasticsearch_url, request_timeout=60) as elasticsearch,
-    ):
-        place = Place(servers.redis_url, servers.elasticsearch_url, redis, elasticsearch)
-        for _ in range(options.warm_ups):
-            await rows.raw_bulk(place, pairs)
-        wanted = [row for row in table_of(place, pairs) if options.only in row.figure]
-        return [await measure(row, options.rounds) for row in wanted]
-
-
-def print_table(measured: list[Measured]) -> None:
-    """The medians, the ratio and the goal of each row."""
-    table = Table(
-        "figure", "median", "reference", "median", "ratio", "goal", title="Penstock beside its references"
-    )
-    for row in measured:
-        sign = "<=" if row.less_is_better else ">="
-        table.add_row(
-            f"{row.figure} ({row.unit})",
-            f"{statistics.median(row.values):,.1f}",
-            row.reference,
-            f"{statistics.median(row.references):,.1f}",
-            f"[{'green' if row.reached else 'red'}]{row.ratio:.2f}[/]",
-            f"{sign} {row.goal:g}",
-        )
-    console.print(table)
-    console.print(CAVEATS, style="dim")
+console = Console(width=_WIDTH, highlight=False)
 
 
 def main() -> int:
     """The command line; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
-    parser.add_argument("--documents", type=int, default=20_000, help="documents a round")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each row")
-    parser.add_argument("--warm-ups", type=int, default=3, help="raw rounds before the first row")
-    parser.add_argument("--only", default="", help="only the rows whose figure contains this")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/latest.json"))
-    options = parser.parse_args()
-    with EmbeddedServers(show_progress=True) as servers:
-        measured = asyncio.run(run(options, servers))
-    print_table(measured)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    results = [asdict(row) | {"ratio": row.ratio} for row in measured]
-    options.output.write_text(json.dumps(results, indent=2) + "\n")
+    options = _options()
+    with EmbeddedServers(show_progress=True) as servers, _go_program() as program:
+        try:
+            measured, about = asyncio.run(_run(options, servers, program))
+        except NotFit as error:
+            console.print(f"error: {error}", style="red", markup=False)
+            return 1
+    _show(measured)
+    write(options.output, about | {"rows": [row_as_json(row) for row in measured]})
+    console.print(f"written to {options.output}", markup=False)
     return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="a few minutes: fewer documents, fewer rounds")
+    parser.add_argument("--documents", type=_positive, help=f"documents a round (default {_DOCUMENTS:,})")
+    parser.add_argument("--rounds", type=_positive, help=f"rounds of each row (default {_ROUNDS})")
+    parser.add_argument("--only", default="", metavar="KEY", help="only rows whose key contains this")
+    parser.add_argument("--output", type=Path, default=FIGURES_FILE, help="the JSON file")
+    options = parser.parse_args()
+    options.documents = options.documents or (_QUICK_DOCUMENTS if options.quick else _DOCUMENTS)
+    options.rounds = options.rounds or (_QUICK_ROUNDS if options.quick else _ROUNDS)
+    return options
+
+
+def _positive(text: str) -> int:
+    number = int(text.replace("_", ""))
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
+    return number
+
+
+@contextmanager
+def _go_program() -> Iterator[Path | None]:
+    """The Go reference; None, with a note, where it can't be built."""
+    with ExitStack() as stack:
+        program = None
+        try:
+            program = stack.enter_context(bulk_indexer())
+        except NoGo as reason:
+            console.print(f"esutil.BulkIndexer is left out: {reason}", style="yellow", markup=False)
+        yield program
+
+
+async def _run(
+    options: argparse.Namespace, servers: EmbeddedServers, program: Path | None
+) -> tuple[list[Measured], dict[str, Any]]:
+    """Warm up and measure; the rows, and what to know of the run."""
+    pairs = documents(options.documents)
+    console.print(f"{len(pairs):,} documents of {mean_bytes(pairs):.0f} bytes on average")
+    async with open_place(servers.redis_url, servers.elasticsearch_url) as place:
+        about = {
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "documents": len(pairs),
+            "mean_bytes": round(mean_bytes(pairs)),
+            "rounds": options.rounds,
+            "machine": await machine(place),
+            "warm_up": await _warm_up(place, pairs),
+        }
+        wanted = [row for row in rows(Supply(place, pairs, program)) if options.only in row.title.key]
+        return [await _measure(row, options.rounds) for row in wanted], about
+
+
+async def _warm_up(place: Place, pairs: Pairs) -> list[float]:
+    """Raw rounds until they are alike, then jobs (a versioned write is another path). The raw rates."""
+    console.print("warming up ...")
+
+    async def rate() -> float:
+        return (await raw_bulk(place, pairs)).value
+
+    rates = await warm_up(rate, rounds_before(len(pairs)))
+    await single_jobs(place, pairs)
+    console.print(f"raw _bulk while it warmed up (docs/s): {', '.join(f'{rate:,.0f}' for rate in rates)}")
+    return rates
+
+
+async def _measure(row: Row, rounds: int) -> Measured:
+    """The row's reference and its figure in turn, round after round."""
+    title, readings, references = row.title, [], []
+    for number in range(rounds):
+        references.append(await row.against())
+        readings.append(await row.measure())
+        console.print(
+            f"  {title.figure}, round {number + 1}: {readings[-1].value:,.1f} {title.unit}; "
+            f"{title.reference}: {references[-1].value:,.1f}",
+            markup=False,
+        )
+    return Measured(title, tuple(readings), tuple(references))
+
+
+def _show(measured: Sequence[Measured]) -> None:
+    for table in (tables.figures(measured), tables.microseconds(measured, os.cpu_count() or 1)):
+        console.print(table)
+    console.print(tables.CAVEATS, style="dim", markup=False)
 
 
 if __name__ == "__main__":
