@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench schema lock clean
+.PHONY: help demo test check fix faults bench bench-memory schema lock clean
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # The interpreter is checked first, so that an old one gets a sentence and not a traceback.
 $(STAMP): requirements.lock pyproject.toml
@@ -26,6 +26,11 @@ demo: $(STAMP)  ## index the Python documentation through two workers on embedde
 test: $(STAMP)  ## every test, on real servers that the suite starts
 	@$(BIN)/python -m pytest
 
+# Each scenario once for every seed; `make faults SEEDS=2 ONLY=mix` for less. The short version is in `make test`.
+SEEDS ?= 20
+faults: $(STAMP)  ## the fault suite at length: servers and workers killed, paused, cut, by 20 seeds
+	@PENSTOCK_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults $(if $(ONLY),-k "$(ONLY)")
+
 check: $(STAMP)  ## lint, strict types, import rules, generated files up to date; never writes
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -40,8 +45,11 @@ fix: $(STAMP)  ## what `check` complains of and a machine can mend
 	@$(BIN)/python -m jobs.schema --write docs/schema
 	@$(BIN)/python -m settings.table --write README.md
 
-bench: $(STAMP)  ## the table of figures, each beside its reference in one run
-	@$(BIN)/python -m benchmarks
+bench: $(STAMP)  ## the table of figures, each beside its reference in one run (ARGS=--quick: fewer documents)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-memory: $(STAMP)  ## a worker's memory over a million jobs and an outage of Elasticsearch
+	@$(BIN)/python -m benchmarks.memory $(ARGS)
 
 lock: $(STAMP)  ## write requirements.lock anew from pyproject.toml (needs `uv` on PATH)
 	@uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
