@@ -49,7 +49,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
 
 @pytest.fixture
 def free_port() -> int:
-    """A port on which nobody listens; low enough for a Redis Cluster, which takes the one 10,000 above too."""
+    """A free port, low enough for a Redis Cluster, which takes the one 10,000 above too."""
     return ports.free_port()
 
 
