@@ -10,10 +10,12 @@ from .dead_letter import DeadKind, DeadLetter, DeadLetterContents
 from .dead_letters import DeadLetters, Retries
 from .envelope import deserialize, serialize
 from .errors import (
+    CancelRefused,
     InvalidJob,
     JobFailed,
     JobNotFound,
     PenstockError,
+    QueueFull,
     QueueUnavailable,
     ReportTimeout,
     UnreadableJob,
@@ -28,12 +30,15 @@ from .models import (
     Payload,
     ReindexAlias,
     UpdateDocument,
+    VerifyIndex,
 )
 from .outcomes import Outcome
+from .reindexes import ReindexPhase, ReindexStatus, SliceStatus
 from .report import Rejection, Report
 
 __all__ = [
     "BulkWrite",
+    "CancelRefused",
     "DeadKind",
     "DeadLetter",
     "DeadLetterContents",
@@ -53,14 +58,19 @@ __all__ = [
     "Outcome",
     "Payload",
     "PenstockError",
+    "QueueFull",
     "QueueUnavailable",
     "ReindexAlias",
+    "ReindexPhase",
+    "ReindexStatus",
     "Rejection",
     "Report",
     "ReportTimeout",
     "Retries",
+    "SliceStatus",
     "UnreadableJob",
     "UpdateDocument",
+    "VerifyIndex",
     "deserialize",
     "serialize",
 ]

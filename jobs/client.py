@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from importlib.resources import files
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,7 +27,7 @@ from .dead_letters import DeadLetters
 from .ended import EndedJobs
 from .entries import Entry, Payloads, chunks, entry_of
 from .envelope import DEFAULT_MAX_JOB_BYTES
-from .errors import InvalidJob, QueueUnavailable
+from .errors import InvalidJob, QueueFull, QueueUnavailable
 from .handle import Duplicate, Enqueued, JobHandle, read_report
 from .models import (
     BulkWrite,
@@ -39,9 +38,13 @@ from .models import (
     Payload,
     ReindexAlias,
     UpdateDocument,
+    VerifyIndex,
 )
 from .overview import Overview, look
+from .raw import RawBulk
+from .reindexes import ReindexStatus, ask_to_cancel, read_all, read_status
 from .report import Report
+from .scripts import mark, registered
 
 _DAY_SECONDS = 86_400
 
@@ -51,6 +54,10 @@ class IndexQueue:
 
     `redis` is a URL, or a client of your own that is then left open. `max_job_bytes` must not be above
     the worker's PENSTOCK_JOB_MAX_BYTES. An idempotency key is known for `idempotency_seconds`.
+
+    `refuse_above`: the share of Redis's maxmemory (above 0, up to 1) above which nothing is enqueued and
+    QueueFull is raised. What is left above it is for workers, and whatever else is on that Redis. Without a
+    maxmemory, or the right to INFO, there is no such mark; at 1 Redis's own limit is the only one.
     """
 
     def __init__(
@@ -60,9 +67,12 @@ class IndexQueue:
         queue: str = keys.DEFAULT_QUEUE,
         max_job_bytes: int = DEFAULT_MAX_JOB_BYTES,
         idempotency_seconds: float = _DAY_SECONDS,
+        refuse_above: float = 0.9,
     ) -> None:
         if idempotency_seconds < 0.001:
             raise ValueError(f"idempotency_seconds: expected 0.001 or more, got {idempotency_seconds!r}")
+        if not 0 < refuse_above <= 1:
+            raise ValueError(f"refuse_above: expected more than 0, and 1 at most, got {refuse_above!r}")
         if not isinstance(redis, str) and redis.connection_pool.connection_kwargs.get("decode_responses"):
             raise ValueError("redis: the client must not decode responses (decode_responses=True)")
         self._owned = isinstance(redis, str)
@@ -71,8 +81,8 @@ class IndexQueue:
         self._ended = EndedJobs(self._redis, queue)
         self._max_job_bytes = max_job_bytes
         self._idempotency_ms = int(idempotency_seconds * 1000)
-        script = files(__package__).joinpath("enqueue.lua").read_text(encoding="utf-8")
-        self._script = self._redis.register_script(script)
+        self._refuse_above = refuse_above
+        self._script = registered(self._redis, "enqueue")
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,10 +130,15 @@ class IndexQueue:
         """Build a new index behind an alias: the fields of `ReindexAlias`."""
         return await self.enqueue(_checked(ReindexAlias, arguments), idempotency_key=idempotency_key)
 
-    async def enqueue(self, payload: Payload, *, idempotency_key: str | None = None) -> JobHandle:
+    async def verify(self, *, idempotency_key: str | None = None, **arguments: Any) -> JobHandle:
+        """Compare an index with a source: the fields of `VerifyIndex`. The report tells what differs."""
+        return await self.enqueue(_checked(VerifyIndex, arguments), idempotency_key=idempotency_key)
+
+    async def enqueue(self, payload: Payload | RawBulk, *, idempotency_key: str | None = None) -> JobHandle:
         """Enqueue one payload: `Enqueued`, or `Duplicate` where the key belongs to an earlier job.
 
-        Raises InvalidJob (nothing reached Redis) and QueueUnavailable (safe to enqueue again).
+        Raises InvalidJob (nothing reached Redis), QueueFull (nothing was stored) and QueueUnavailable (safe
+        to enqueue again).
         """
         entry = entry_of(payload, idempotency_key, self._max_job_bytes)
         (handle,) = await self._send([entry])
@@ -177,8 +192,8 @@ class IndexQueue:
     @property
     def dead_letters(self) -> DeadLetters:
         """This queue's dead letters: list, show, retry, purge."""
-        limits = RetryLimits(self._max_job_bytes, self._idempotency_ms)
-        return DeadLetters(self._redis, self._queue, limits)
+        limits = RetryLimits(self._max_job_bytes, self._idempotency_ms, self._refuse_above)
+        return DeadLetters(self._redis, self._queue, limits, self._made)
 
     def job(self, job_id: str) -> JobHandle:
         """A handle for an id from elsewhere."""
@@ -195,6 +210,21 @@ class IndexQueue:
         """The queue, its workers and its latest failures."""
         with reaching("tell of the queue"):
             return await look(self._redis, self._queue, failures)
+
+    async def reindexes(self) -> list[ReindexStatus]:
+        """The reindexes that are or were under way in this Redis database, on whichever queue."""
+        with reaching("tell of the reindexes"):
+            return await read_all(self._redis)
+
+    async def reindex_status(self, alias: str) -> ReindexStatus:
+        """How far the reindex of an alias is. Raises JobNotFound where none is known."""
+        with reaching("tell of the reindex"):
+            return await read_status(self._redis, alias)
+
+    async def cancel_reindex(self, alias: str) -> ReindexStatus:
+        """Have a reindex stop: alias and data stay as they were. Raises JobNotFound, CancelRefused."""
+        with reaching("take the wish to cancel"):
+            return await ask_to_cancel(self._redis, alias)
 
     async def _sent(self, parts: AsyncIterator[list[Entry]]) -> AsyncGenerator[list[JobHandle]]:
         """Each part sent, in order, while the next one is made: Redis and the caller work side by side."""
@@ -225,21 +255,28 @@ class IndexQueue:
             self._idempotency_ms,
             keys.wake_channel(self._queue),
         ]
-        if any(entry.idempotency_key for entry in entries):
-            arguments.append("1")
+        with_keys = any(entry.idempotency_key for entry in entries)
+        arguments += ("1" if with_keys else "", mark(self._refuse_above))
+        if with_keys:
             for entry in entries:
                 arguments += (entry.stored, entry.idempotency_key)
         else:
-            arguments.append("")
             arguments += [entry.stored for entry in entries]
         with reaching("take the job"):
             answers = await self._script(keys=[self._queue, keys.LAST_NUMBER], args=arguments)
+        if isinstance(answers, bytes):
+            raise QueueFull.above(self._refuse_above, answers)
         return [self._handle(entry, answer) for entry, answer in zip(entries, answers, strict=True)]
 
     def _handle(self, entry: Entry, answer: int | bytes) -> JobHandle:
         if isinstance(answer, int):
-            return Enqueued(entry.id, self._redis, self._queue, self._ended)
-        return Duplicate(answer.decode(), self._redis, self._queue, self._ended)
+            return self._made(entry.id, True)
+        return self._made(answer.decode(), False)
+
+    def _made(self, id: str, enqueued: bool) -> JobHandle:
+        """The handle of a job that this call has enqueued, or of the one that stands in its way."""
+        kind = Enqueued if enqueued else Duplicate
+        return kind(id, self._redis, self._queue, self._ended)
 
 
 def _checked(model: type[Payload], arguments: dict[str, Any]) -> Payload:

@@ -18,10 +18,10 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from .errors import QueueUnavailable
+from .errors import QueueFull, QueueUnavailable
 
 TIMEOUT_SECONDS = 5.0
 _RETRIES = 5
@@ -33,6 +33,9 @@ def reaching(what: str) -> Iterator[None]:
     """Turns what Redis and the network raise into QueueUnavailable, in one place."""
     try:
         yield
+    except OutOfMemoryError as error:  # it refuses a script before its first write
+        why = f"Redis did not {what}: it is full ({error}); let workers drain it, or give it more memory"
+        raise QueueFull(why) from error
     except (RedisError, OSError) as error:
         raise QueueUnavailable(f"Redis did not {what}: {type(error).__name__}: {error}") from error
 

@@ -26,7 +26,7 @@ class DeadKind(StrEnum):
     UNREADABLE = "unreadable"
     """What is stored for it is no job: a pickle, no JSON, nothing."""
     UNKNOWN = "unknown"
-    """No worker knew a job of its name, for as long as it was parked."""
+    """No worker knew a job of its name, or its source, for as long as it was parked."""
     CRASHER = "crasher"
     """Its process died while it ran alone, time and again."""
 

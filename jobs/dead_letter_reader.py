@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from importlib.resources import files
 
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 
 from . import keys
 from .connection import reaching
 from .dead_letter import SUMMARY_FIELDS, DeadLetter, Matching, id_bytes, read_letter
+from .scripts import registered
 
 # What one call reads or removes: some ms of Redis's time at this mark.
 LETTERS_PER_CALL = 500
 
 Page = Sequence[tuple[bytes, float]]
-
-
-def dead_script(redis: Redis, name: str) -> AsyncScript:
-    """One of the scripts on dead letters, with what they share before it."""
-    folder = files(__package__)
-    texts = [folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in ("dead_letters", name)]
-    return redis.register_script("\n".join(texts))
 
 
 class DeadLetterReader:
@@ -33,7 +25,7 @@ class DeadLetterReader:
         self._redis = redis
         self._key = keys.dead_letters(queue)
         self._prefix = f"{self._key}:".encode()
-        self._sweep = dead_script(redis, "sweep_dead")
+        self._sweep = registered(redis, "sweep_dead")
 
     async def sweep(self) -> int:
         """Forget what has expired; how many letters are left."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -17,12 +17,17 @@ from redis.asyncio import Redis
 from . import keys
 from .connection import reaching
 from .dead_letter import DeadLetter, id_bytes
-from .dead_letter_reader import LETTERS_PER_CALL, DeadLetterReader, dead_script
-from .errors import JobNotFound, PenstockError
-from .handle import Duplicate, Enqueued, JobHandle
+from .dead_letter_reader import LETTERS_PER_CALL, DeadLetterReader
+from .errors import JobNotFound, PenstockError, QueueFull
+from .handle import JobHandle
 from .retrying import NewJob, new_job
+from .scripts import mark, registered
 
 _BYTES_PER_CALL = 1024 * 1024
+
+
+# Makes a handle of an id; whether it is of a job enqueued now, and no other one's.
+Made = Callable[[str, bool], JobHandle]
 
 
 class RetryLimits(NamedTuple):
@@ -30,16 +35,19 @@ class RetryLimits(NamedTuple):
 
     max_job_bytes: int
     remember_ms: int
+    refuse_above: float
 
 
 class Retrier:
     """See the module. `jobs` and `refused` tell what became of each letter, by its id."""
 
-    def __init__(self, redis: Redis, queue: str, limits: RetryLimits, *, keep_number: bool) -> None:
+    def __init__(
+        self, redis: Redis, queue: str, limits: RetryLimits, made: Made, *, keep_number: bool
+    ) -> None:
         self._redis, self._queue = redis, queue
-        self._limits, self._keep_number = limits, keep_number
+        self._limits, self._made, self._keep_number = limits, made, keep_number
         self._reader = DeadLetterReader(redis, queue)
-        self._script = dead_script(redis, "retry_dead")
+        self._script = registered(redis, "retry_dead")
         self.jobs: dict[str, JobHandle] = {}
         self.refused: dict[str, PenstockError] = {}
 
@@ -88,6 +96,7 @@ class Retrier:
             keys.retried_prefix(self._queue),
             self._limits.remember_ms,
             keys.wake_channel(self._queue),
+            mark(self._limits.refuse_above),
         ]
         new_ids = [os.urandom(16).hex() for _ in ready]
         for new_id, (letter, job) in zip(new_ids, ready, strict=True):
@@ -96,16 +105,16 @@ class Retrier:
         names = [self._queue, keys.LAST_NUMBER, keys.dead_letters(self._queue)]
         with reaching("take the retried jobs"):
             answers = await self._script(keys=names, args=arguments)
+        if isinstance(answers, bytes):
+            raise QueueFull.above(self._limits.refuse_above, answers)
         for new_id, answer, (letter, _) in zip(new_ids, answers, ready, strict=True):
             self._note(letter.id, answer, new_id)
 
     def _note(self, id: str, answer: bytes | None, new_id: str | None = None) -> None:
         if not answer:
             self.refused[id] = not_dead(id)
-        elif answer.decode() == new_id:
-            self.jobs[id] = Enqueued(new_id, self._redis, self._queue)
         else:
-            self.jobs[id] = Duplicate(answer.decode(), self._redis, self._queue)
+            self.jobs[id] = self._made(answer.decode(), answer.decode() == new_id)
 
 
 def not_dead(id: str) -> JobNotFound:

@@ -22,11 +22,12 @@ from redis.asyncio import Redis
 from . import keys
 from .connection import reaching
 from .dead_letter import DeadLetter, DeadLetterContents, Matching, Which, id_bytes
-from .dead_letter_reader import LETTERS_PER_CALL, DeadLetterReader, dead_script, latest_ms
-from .dead_letter_retrier import Retrier, RetryLimits, not_dead
+from .dead_letter_reader import LETTERS_PER_CALL, DeadLetterReader, latest_ms
+from .dead_letter_retrier import Made, Retrier, RetryLimits, not_dead
 from .errors import PenstockError, UnreadableJob
 from .handle import JobHandle
 from .retrying import read_old
+from .scripts import registered
 
 Progress = Callable[[int], None]
 
@@ -46,11 +47,11 @@ class Retries:
 class DeadLetters:
     """See the module. Every method raises QueueUnavailable."""
 
-    def __init__(self, redis: Redis, queue: str, limits: RetryLimits) -> None:
-        self._redis, self._queue, self._limits = redis, queue, limits
+    def __init__(self, redis: Redis, queue: str, limits: RetryLimits, made: Made) -> None:
+        self._redis, self._queue, self._limits, self._made = redis, queue, limits, made
         self._key = keys.dead_letters(queue)
         self._reader = DeadLetterReader(redis, queue)
-        self._purge = dead_script(redis, "purge_dead")
+        self._purge = registered(redis, "purge_dead")
 
     async def count(self, **which: Unpack[Which]) -> int:
         """How many dead letters there are that match."""
@@ -135,7 +136,7 @@ class DeadLetters:
         return purged
 
     def _retrier(self, keep_number: bool) -> Retrier:
-        return Retrier(self._redis, self._queue, self._limits, keep_number=keep_number)
+        return Retrier(self._redis, self._queue, self._limits, self._made, keep_number=keep_number)
 
     async def _remove(self, ids: Iterable[str]) -> int:
         with reaching("remove the dead letters"):

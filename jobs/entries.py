@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from .envelope import document_keys, encode_job
+from .envelope import actions_in, document_keys, encode_job
 from .errors import InvalidJob
 from .models import PAYLOADS, Payload
 from .names import check_length
+from .raw import RawBulk
 
 Payloads = Iterable[Payload] | AsyncIterable[Payload]
 
@@ -34,9 +35,9 @@ class Entry(NamedTuple):
     idempotency_key: str
 
 
-def entry_of(payload: Payload, idempotency_key: str | None, max_bytes: int) -> Entry:
+def entry_of(payload: Payload | RawBulk, idempotency_key: str | None, max_bytes: int) -> Entry:
     """A job with a new id. Raises InvalidJob."""
-    if not isinstance(payload, Payload):
+    if not isinstance(payload, Payload | RawBulk):
         raise InvalidJob("payload", payload, f"expected one of the payload models {_MODELS}")
     if idempotency_key is not None:
         _check_idempotency_key(idempotency_key)
@@ -44,7 +45,7 @@ def entry_of(payload: Payload, idempotency_key: str | None, max_bytes: int) -> E
     documents = document_keys(payload)
     # As random as a UUID, and a quarter of its price; asked of the system, so that a fork repeats none.
     id = os.urandom(16).hex()
-    head = " ".join((id, str(len(documents) or 1), *documents))
+    head = " ".join((id, str(actions_in(payload)), *documents))
     return Entry(id, b"%b\n%b" % (head.encode(), body), idempotency_key or "")
 
 

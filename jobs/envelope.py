@@ -6,7 +6,8 @@ A job that our client enqueues has one line before the JSON:
     {"f":"index","t":null,"a":[],"et":1795231312209,"k":{"index":"products","id":"42","document":{…}}}
 
 The enqueue script writes the number; the claim script reads the keys, so that Lua never decodes a
-document. A job enqueued by a plain arq pool has the JSON alone. Pickle is refused, never loaded.
+document. A job enqueued by a plain arq pool has the JSON alone, and so has a `load`, whose index a worker
+knows: they get their first line when one admits them. Pickle is refused, never loaded.
 
 `serialize` and `deserialize` are what to hand to arq (`job_serializer`, `job_deserializer`).
 """
@@ -17,13 +18,15 @@ import asyncio
 import json
 from binascii import b2a_base64
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError, to_json
 
 from .errors import InvalidJob, JobFailed, UnreadableJob
-from .models import BulkWrite, DeleteDocument, IndexDocument, Payload, UpdateDocument
+from .models import BulkWrite, DeleteDocument, IndexDocument, LoadDocuments, Payload, UpdateDocument
+from .raw import RawBulk
 from .report import Report, refusal
 
 HEADER_MARK = b"P1 "
@@ -39,35 +42,64 @@ class StoredJob(NamedTuple):
 
 
 def document_key(index: str, id: str) -> str:
-    """Twelve characters that stand for one document in Redis; equal documents have equal keys."""
+    """Sixteen characters that stand for one document in Redis; equal documents have equal keys.
+
+    The first four stand for the index name, so that a script sees which index a job is on.
+    """
     digest = blake2b(f"{index}\0{id}".encode(), digest_size=9).digest()
-    return b2a_base64(digest, newline=False).decode()
+    return index_key(index) + b2a_base64(digest, newline=False).decode()
 
 
-def document_keys(payload: Payload) -> tuple[str, ...]:
+@lru_cache(maxsize=1024)
+def index_key(index: str) -> str:
+    """Four characters that stand for an index name; now and then two names have the same."""
+    return b2a_base64(blake2b(index.encode(), digest_size=3).digest(), newline=False).decode()
+
+
+def index_key_of(document_key: str) -> str:
+    """The index key in a document key."""
+    return document_key[:4]
+
+
+def document_keys(payload: Payload | RawBulk) -> tuple[str, ...]:
     """The keys of the documents that a job writes, one for each action, in order."""
     match payload:
         case IndexDocument() | UpdateDocument() | DeleteDocument():
             return (document_key(payload.index, payload.id),)
         case BulkWrite():
             return tuple(document_key(action.index, action.id) for action in payload.actions)
+        case RawBulk():
+            return tuple(document_key(payload.index, document.id) for document in payload.documents)
         case _:
             return ()
 
 
-def encode_job(payload: Payload, *, enqueued_ms: int, max_bytes: int = DEFAULT_MAX_JOB_BYTES) -> bytes:
+def actions_in(payload: Payload | RawBulk) -> int:
+    """How many numbers a job takes when it is enqueued; 0 where a worker has to name its documents first."""
+    return 0 if isinstance(payload, LoadDocuments) else len(document_keys(payload)) or 1
+
+
+def encode_job(
+    payload: Payload | RawBulk, *, enqueued_ms: int, max_bytes: int = DEFAULT_MAX_JOB_BYTES
+) -> bytes:
     """The JSON of one job. Raises InvalidJob where JSON can't hold it or it is over `max_bytes`.
 
     pydantic's encoder is four times as fast as the standard library's. It also writes what is no JSON
     (sets, numbers as keys): the models have refused that by now.
     """
-    try:
-        encoded = _encode(payload, enqueued_ms)
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
-        raise _not_json(payload, error) from error
+    encoded = _encoded(payload, enqueued_ms)
     if len(encoded) > max_bytes:
         raise InvalidJob("job", len(encoded), f"a job can have {max_bytes} bytes at the most")
     return encoded
+
+
+def _encoded(payload: Payload | RawBulk, enqueued_ms: int) -> bytes:
+    if isinstance(payload, RawBulk):
+        return payload.encoded(enqueued_ms)
+    try:
+        return _encode(payload, enqueued_ms)
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise _not_json(payload, error) from error
 
 
 def _encode(payload: Payload, enqueued_ms: int) -> bytes:

@@ -3,9 +3,11 @@
 PenstockError
 ├── InvalidJob            the job can never succeed as it is; nothing was enqueued
 ├── QueueUnavailable      Redis did not take the job; nothing is known to be enqueued
+│   └── QueueFull         it has too little memory left for one; nothing was enqueued
 ├── UnreadableJob         what is stored under a job's id is no job (worker side)
 ├── JobFailed             the job ended, and at least one of its actions was rejected
 ├── JobNotFound           no job and no report is known under this id
+├── CancelRefused         a reindex can't be cancelled: it has ended, or moves the alias just now
 └── ReportTimeout         the job did not end within the time that the caller allowed
 
 JobFailed survives the round trip through the result store: `jobs.envelope` writes its report and
@@ -66,6 +68,28 @@ class QueueUnavailable(PenstockError):
     enqueued: tuple[JobHandle, ...] = ()
 
 
+class QueueFull(QueueUnavailable):
+    """Raised when Redis has too little memory left for new jobs; this call has stored none.
+
+    Attributes: `used_bytes` and `limit_bytes` (its maxmemory); None where Redis itself has refused.
+    """
+
+    def __init__(self, why: str, used_bytes: int | None = None, limit_bytes: int | None = None) -> None:
+        self.used_bytes, self.limit_bytes = used_bytes, limit_bytes
+        super().__init__(why)
+
+    @classmethod
+    def above(cls, mark: float, answer: bytes) -> QueueFull:
+        """From what memory.lua answers; `mark` is the share of maxmemory that may be in use."""
+        used, limit = map(int, answer.split())
+        return cls(
+            f"Redis takes no new jobs: {used:,} bytes are in use, above {mark:.0%} of its maxmemory of "
+            f"{limit:,} bytes (refuse_above={mark}); let workers drain the queue, or give Redis more memory",
+            used,
+            limit,
+        )
+
+
 class UnreadableJob(PenstockError, ValueError):
     """Raised when the bytes stored for a job are not an envelope in JSON (a pickle, for example)."""
 
@@ -76,6 +100,10 @@ class JobNotFound(PenstockError, LookupError):
 
 class ReportTimeout(PenstockError, TimeoutError):
     """Raised when a job has not ended within the time that the caller allowed; it goes on all the same."""
+
+
+class CancelRefused(PenstockError):
+    """Raised when a reindex can't be cancelled: it has ended, or moves the alias just now."""
 
 
 class JobFailed(PenstockError):

@@ -6,6 +6,8 @@ Cluster's slots: arq's keys are not either (CROSSSLOT).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 DEFAULT_QUEUE = "arq:queue"
 
 # arq.constants, repeated because a producer need not have arq installed.
@@ -22,6 +24,35 @@ ASIDE_SCORE = 2e13
 # One number line for all queues, so that a document's writes are ordered whichever queue they took.
 LAST_NUMBER = "penstock:last-number"
 
+# The set of the names of all queues that have had workers.
+QUEUES = "penstock:queues"
+
+# A reindex concerns an index, whichever queue a job on it took: the rest of these are for all queues as well.
+
+# The index names of which every ended job leaves its documents behind, for which reindex: a first line that
+# changes with the rest, then lines of `<reindex id> <index name>`. Not there while nobody wants to know.
+TOUCHING = "penstock:touching"
+# A counter: the order in which documents were touched. Followed by `:<reindex id>`: sorted set of those that
+# one reindex has to look at (worker/reindexing/touched.py); by `:<reindex id>:deleted`: hash of some of them
+# to the version of their deletion; by `:<reindex id>:bound`: how many of them are kept at most, or `over`;
+# by `:<reindex id>:untold`: set of jobs whose documents could not be told.
+TOUCHED = "penstock:touched"
+# Hash of index key (see `index_key` in envelope.py) to `<when the hold ends, in ms> <reindex id>`.
+HELD = "penstock:held"
+
+# Set of the aliases that are, or were, rebuilt: see `reindex_state`.
+REINDEXES = "penstock:reindexes"
+
+
+def reindex_state(alias: str) -> str:
+    """Hash of one alias's reindex, each value as JSON: where it stands and what it needs to go on."""
+    return f"penstock:reindex:{alias}"
+
+
+def verification(index: str, source: str) -> str:
+    """How far the comparison of an index with a source has come, as JSON; gone when it has ended."""
+    return f"penstock:verify:{source}:{index}"
+
 
 def idempotency_prefix(queue: str) -> str:
     """Followed by a producer's idempotency key; holds the id of the job that took it first."""
@@ -31,6 +62,21 @@ def idempotency_prefix(queue: str) -> str:
 def wake_channel(queue: str) -> str:
     """Published to by every enqueue, so that an idle worker need not wait for its next poll."""
     return f"penstock:{queue}:wake"
+
+
+# What the wake channels say of a hold that begins, followed by its index keys; everything else only wakes.
+_HELD_MESSAGE = "held "
+
+
+def held_message(index_keys: Iterable[str]) -> str:
+    """For the wake channels: from now on the jobs on these indices are held."""
+    return _HELD_MESSAGE + " ".join(index_keys)
+
+
+def held_in(message: object) -> frozenset[str]:
+    """The index keys in a message of a wake channel."""
+    told = message.decode() if isinstance(message, bytes) else ""
+    return frozenset(told.split()[1:]) if told.startswith(_HELD_MESSAGE) else frozenset()
 
 
 def workers(queue: str) -> str:
@@ -115,16 +161,32 @@ def accused(queue: str) -> str:
     return f"penstock:{queue}:accused"
 
 
-def parked_indices(queue: str) -> str:
-    """Hash of the indices that take no writes to the time of their latest probe, in ms."""
-    return f"penstock:{queue}:parked-indices"
+def apart_prefix(queue: str) -> str:
+    """Followed by a worker's id: set of the suspects that it runs apart from all others at the moment."""
+    return f"penstock:{queue}:apart:"
+
+
+def parked_targets(queue: str) -> str:
+    """Hash of the targets that take no writes to the time of their latest probe, in ms.
+
+    A target is ``<way>:<index>``, way being one of `jobs.overview.REFUSED`.
+    """
+    return f"penstock:{queue}:parked-targets"
 
 
 def parked_reasons(queue: str) -> str:
-    """Hash of the indices that take no writes to why, as JSON (type and reason)."""
+    """Hash of the targets that take no writes to why, as JSON (type and reason)."""
     return f"penstock:{queue}:parked-reasons"
 
 
 def parked_prefix(queue: str) -> str:
-    """Followed by an index: sorted set of its parked jobs, with the scores they had."""
+    """Followed by a target: sorted set of its parked jobs, with the scores they had."""
     return f"penstock:{queue}:parked:"
+
+
+def held(queue: str) -> str:
+    """Set of the index keys of which jobs are aside because their index is, or was, held for a reindex.
+
+    Followed by ``:<index key>``: sorted set of those jobs, with the scores they had.
+    """
+    return f"penstock:{queue}:held"

@@ -173,7 +173,7 @@ class LoadDocuments(_Payload):
 
 
 class ReindexAlias(_Payload):
-    """Build a new index behind an alias and move the alias to it."""
+    """Build a new index behind an alias and move the alias to it; with `rollback`, move it back."""
 
     job: ClassVar[str] = "reindex"
 
@@ -183,10 +183,39 @@ class ReindexAlias(_Payload):
     source: NonEmpty | None = None
     slices: Annotated[int, Field(ge=1, le=1024)] | None = None
     transform: NonEmpty | None = None
+    rollback: bool = False
+
+    @model_validator(mode="after")
+    def _nothing_to_build(self) -> Self:
+        wanted = ("mappings", "settings", "source", "slices", "transform")
+        given = [name for name in wanted if getattr(self, name) is not None]
+        if self.rollback and given:
+            raise ValueError(f"a rollback returns to the index that there was, without {', '.join(given)}")
+        return self
 
 
-Payload = IndexDocument | UpdateDocument | DeleteDocument | BulkWrite | LoadDocuments | ReindexAlias
+class VerifyIndex(_Payload):
+    """Compare an index with a registered source; with `repair`, enqueue loads for what differs."""
+
+    job: ClassVar[str] = "verify"
+
+    index: IndexName
+    source: NonEmpty
+    repair: bool = False
+
+
+Payload = (
+    IndexDocument | UpdateDocument | DeleteDocument | BulkWrite | LoadDocuments | ReindexAlias | VerifyIndex
+)
 PAYLOADS: dict[str, type[Payload]] = {
     model.job: model
-    for model in (IndexDocument, UpdateDocument, DeleteDocument, BulkWrite, LoadDocuments, ReindexAlias)
+    for model in (
+        IndexDocument,
+        UpdateDocument,
+        DeleteDocument,
+        BulkWrite,
+        LoadDocuments,
+        ReindexAlias,
+        VerifyIndex,
+    )
 }

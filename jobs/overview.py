@@ -25,11 +25,21 @@ class WorkerSeen:
     told: Mapping[str, Any]
 
 
+# What an index refuses whose jobs of one way are parked.
+REFUSED = {
+    "index": "writes",
+    "alias": "writes that require an alias",
+    "update": "updates",
+    "delete": "deletes",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ParkedIndex:
-    """An index that takes no writes, and the jobs that wait for it to take them again."""
+    """An index that takes no jobs of one way (see REFUSED), and how many of them wait until it does."""
 
     name: str
+    way: str
     jobs: int
     type: str
     reason: str
@@ -40,7 +50,8 @@ class Overview:
     """One look at a queue.
 
     `waiting` jobs are due (some of them behind others on a document), `deferred` ones are not yet. `suspects`
-    were held by workers that died, and have not ended since.
+    were held by workers that died, and have not ended since. `held` ones wait for a reindex that moves their
+    index at this moment, and are among the waiting.
     """
 
     queue: str
@@ -51,6 +62,7 @@ class Overview:
     failures: tuple[tuple[str, Report], ...]
     parked: tuple[ParkedIndex, ...] = ()
     suspects: int = 0
+    held: int = 0
     dead_letters: int = 0
 
 
@@ -67,7 +79,19 @@ async def look(redis: Redis, queue: str, failures: int = 10) -> Overview:
         pipe.hgetall(keys.parked_reasons(queue))
         pipe.hlen(keys.suspects(queue))
         pipe.zcard(keys.dead_letters(queue))
-        due, deferred, aside, workers, counters, failed, parked, suspects, letters = await pipe.execute()
+        pipe.smembers(keys.held(queue))
+        (
+            due,
+            deferred,
+            aside,
+            workers,
+            counters,
+            failed,
+            parked,
+            suspects,
+            letters,
+            held,
+        ) = await pipe.execute()
     seen = [await _worker(redis, queue, worker.decode()) for worker in sorted(workers)]
     counted = {name.decode(): int(number) for name, number in sorted(counters.items())}
     return Overview(
@@ -79,14 +103,20 @@ async def look(redis: Redis, queue: str, failures: int = 10) -> Overview:
         failures=await _failures(redis, failed),
         parked=tuple([await _parked(redis, queue, *one) for one in sorted(parked.items())]),
         suspects=suspects,
+        held=await _held(redis, queue, held),
         dead_letters=letters,
     )
 
 
-async def _parked(redis: Redis, queue: str, index: bytes, why: bytes) -> ParkedIndex:
-    told, name = json.loads(why), index.decode()
-    jobs = await redis.zcard(keys.parked_prefix(queue) + name)
-    return ParkedIndex(name, jobs, told["type"], told["reason"])
+async def _parked(redis: Redis, queue: str, target: bytes, why: bytes) -> ParkedIndex:
+    told = json.loads(why)
+    way, _, name = target.decode().partition(":")
+    jobs = await redis.zcard(keys.parked_prefix(queue) + target.decode())
+    return ParkedIndex(name, way, jobs, told["type"], told["reason"])
+
+
+async def _held(redis: Redis, queue: str, index_keys: set[bytes]) -> int:
+    return sum([await redis.zcard(f"{keys.held(queue)}:{key.decode()}") for key in index_keys])
 
 
 async def _worker(redis: Redis, queue: str, worker: str) -> WorkerSeen:

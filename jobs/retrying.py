@@ -1,7 +1,7 @@
 """Dead letter to new job: what goes onto the queue when a dead letter is retried. Pure.
 
 1. Read what was stored. A damaged first line does not matter: the new job gets one of its own.
-2. Of a bulk whose actions had their answers, keep the rejected ones alone: the others have been applied.
+2. Of a bulk or a load keep the rejected actions alone, where all had their answers: the others are applied.
 3. Check the payload as every producer's is checked, and encode it with the name of the old job.
 """
 
@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from .dead_letter import DeadKind, DeadLetter
-from .envelope import HEADER_MARK, document_keys, loads, serialize
+from .envelope import HEADER_MARK, actions_in, document_keys, loads, serialize
 from .errors import InvalidJob, UnreadableJob
-from .models import PAYLOADS, BulkWrite, DeleteDocument, IndexDocument, Payload, UpdateDocument
+from .models import PAYLOADS, BulkWrite, DeleteDocument, IndexDocument, LoadDocuments, Payload, UpdateDocument
 
 _NUMBER = re.compile(rb"P1 ([0-9]{1,16})(?: |$)")
 
@@ -69,6 +69,7 @@ def new_job(letter: DeadLetter, raw: bytes, *, enqueued_ms: int, max_bytes: int,
     members: dict[str, Any] = {"f": old.name, "t": None, "a": old.positional, "et": enqueued_ms}
     members["retry_of"] = letter.id
     documents: tuple[str, ...] = ()
+    actions = 1
     payload = _checked(old, positions) if old.name in PAYLOADS else None
     if keep_number:
         _check_keepable(old, payload)
@@ -77,15 +78,15 @@ def new_job(letter: DeadLetter, raw: bytes, *, enqueued_ms: int, max_bytes: int,
         if (places := _places(positions, old.positions)) is not None:
             members["positions"] = places
     if payload is not None:
-        documents = document_keys(payload)
+        documents, actions = document_keys(payload), actions_in(payload)
     members["k"] = old.arguments if payload is None else payload.arguments()
     spaced = "".join(f" {key}" for key in documents)
     number = old.number if keep_number else None
-    return NewJob(max(1, len(documents)), spaced, number, _encoded(members, max_bytes))
+    return NewJob(actions, spaced, number, _encoded(members, max_bytes))
 
 
 def _rejected_positions(letter: DeadLetter) -> list[int] | None:
-    """The places of a bulk's rejected actions; None where the job goes as a whole."""
+    """The places of the rejected actions of a bulk or a load; None where the job goes as a whole."""
     if letter.kind is not DeadKind.REJECTED or not letter.report.counts:
         return None
     return [rejection.position for rejection in letter.report.rejected]
@@ -108,17 +109,18 @@ def _checked(old: OldJob, positions: Sequence[int] | None) -> Payload:
         raise InvalidJob("a", old.positional, "arguments are passed by keyword, not by place")
     arguments = old.arguments
     if positions is not None:
-        arguments = arguments | {"actions": _actions_at(arguments.get("actions"), positions)}
+        many = "ids" if old.name == LoadDocuments.job else "actions"
+        arguments = arguments | {many: _those_at(arguments.get(many), positions)}
     try:
         return PAYLOADS[old.name].model_validate(arguments)
     except ValidationError as error:
         raise InvalidJob.from_validation(error) from None
 
 
-def _actions_at(actions: Any, positions: Sequence[int]) -> list[Any]:
-    if not isinstance(actions, list) or max(positions) >= len(actions):
+def _those_at(many: Any, positions: Sequence[int]) -> list[Any]:
+    if not isinstance(many, list) or max(positions) >= len(many):
         raise UnreadableJob("the report names actions that the stored job has not")
-    return [actions[position] for position in positions]
+    return [many[position] for position in positions]
 
 
 def _check_keepable(old: OldJob, payload: Payload | None) -> None:

@@ -8,7 +8,16 @@ from itertools import pairwise
 
 from redis.asyncio import Redis
 
-from jobs import BulkWrite, DeleteDocument, IndexDocument, IndexQueue, JobHandle, LoadDocuments, keys
+from jobs import (
+    BulkWrite,
+    DeleteDocument,
+    IndexDocument,
+    IndexQueue,
+    JobHandle,
+    LoadDocuments,
+    ReindexAlias,
+    keys,
+)
 from jobs.envelope import document_key, split
 
 
@@ -65,13 +74,25 @@ async def test_each_action_takes_one_number(redis: Redis, queue: IndexQueue) -> 
         [
             document(1),
             BulkWrite(index="products", actions=actions),
-            LoadDocuments(source="shop", ids=("1", "2")),
+            ReindexAlias(alias="products"),
             document(2),
         ]
     )
 
     assert await numbers(redis, [handle.id for handle in handles]) == [ahead + n for n in (1, 2, 9, 10)]
     assert int(await redis.get(keys.LAST_NUMBER)) == ahead + 10
+
+
+async def test_a_load_has_a_place_in_the_queue_and_gets_its_number_from_a_worker(
+    redis: Redis, queue: IndexQueue
+) -> None:
+    handles = await queue.enqueue_many(
+        [document(1), LoadDocuments(source="shop", ids=("1", "2")), document(2)]
+    )
+
+    first, second = await numbers(redis, [handles[0].id, handles[2].id])
+    assert split(await redis.get(keys.JOB_PREFIX + handles[1].id)).number is None
+    assert first / 1000 < await redis.zscore("arq:queue", handles[1].id) < second / 1000
 
 
 async def test_numbers_go_on_when_the_clock_goes_back(redis: Redis, queue: IndexQueue) -> None:

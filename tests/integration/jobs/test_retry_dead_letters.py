@@ -249,3 +249,28 @@ async def test_large_payloads_go_in_calls_of_a_sane_size(redis: Redis, queue: In
     calls = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] - before
     assert len(retries.jobs) == 10
     assert calls >= 5  # two of them fit under the mark of a call
+
+
+async def test_who_waits_for_retried_jobs_listens_on_the_one_subscription_of_the_queue(
+    redis: Redis, queue: IndexQueue
+) -> None:
+    # Given the handles of a first retry and of a second one
+    old = [await queue.index(index="products", id=f"{n}", document={}) for n in range(2)]
+    await bury(redis, old[0])
+    await bury(redis, old[1])
+    first = (await queue.dead_letters.retry([old[0].id])).jobs[old[0].id]
+    again = (await queue.dead_letters.retry([old[0].id])).jobs[old[0].id]
+    second = (await queue.dead_letters.retry([old[1].id])).jobs[old[1].id]
+
+    # When all of them are waited for
+    waiting = [asyncio.create_task(job.result(timeout=20)) for job in (first, again, second)]
+    async with asyncio.timeout(20):
+        while await redis.hlen(keys.awaited(QUEUE)) < 2:  # noqa: ASYNC110 - it is Redis that knows
+            await asyncio.sleep(0.01)
+
+    # Then
+    wishes = await redis.hgetall(keys.awaited(QUEUE))
+    assert wishes == dict.fromkeys((first.id.encode(), second.id.encode()), queue._ended.channel.encode())
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)

@@ -6,11 +6,8 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from redis.asyncio import Redis
 
-from embedded import RedisServer
-from jobs import IndexDocument, IndexQueue, QueueUnavailable, keys
-from tests.dead_letters import bury
+from jobs import IndexDocument, IndexQueue, QueueUnavailable
 
 GOOD = IndexDocument(index="products", id="42", document={})
 
@@ -50,33 +47,3 @@ async def test_every_call_says_that_redis_is_unavailable(lost_queue: IndexQueue,
     with pytest.raises(QueueUnavailable, match="Redis did not") as caught:
         await calls[call]()
     assert "secret" not in str(caught.value)
-
-
-async def test_a_full_redis_takes_no_job_at_all(own_redis: RedisServer) -> None:
-    async with Redis.from_url(own_redis.url) as redis, IndexQueue(own_redis.url) as queue:
-        await redis.config_set("maxmemory", 1)
-        try:
-            with pytest.raises(QueueUnavailable):
-                await queue.enqueue(GOOD, idempotency_key="order-7")
-        finally:
-            await redis.config_set("maxmemory", 0)
-
-        assert await redis.dbsize() == 0
-        handle = await queue.enqueue(GOOD, idempotency_key="order-7")
-        assert await redis.zrange(keys.DEFAULT_QUEUE, 0, -1) == [handle.id.encode()]
-
-
-async def test_a_full_redis_keeps_a_dead_letter_whole_and_lets_it_be_purged(own_redis: RedisServer) -> None:
-    async with Redis.from_url(own_redis.url) as redis, IndexQueue(own_redis.url) as queue:
-        handle = await queue.enqueue(GOOD)
-        await bury(redis, handle)
-        await redis.config_set("maxmemory", 1)
-        try:
-            with pytest.raises(QueueUnavailable, match="did not take the retried jobs"):
-                await queue.dead_letters.retry([handle.id])
-
-            assert await queue.dead_letters.count() == 1
-            assert (await queue.dead_letters.show(handle.id)).arguments == GOOD.arguments()
-            assert await queue.dead_letters.purge([handle.id]) == 1
-        finally:
-            await redis.config_set("maxmemory", 0)

@@ -54,7 +54,7 @@ async def until_the_bad_one(given: Any) -> tuple[list[int], InvalidJob | None]:
             3,
             [KEY, KEY, document_key("products", "7")],
         ),
-        (LoadDocuments(source="shop", ids=("1", "2")), 1, []),
+        (LoadDocuments(source="shop", ids=("1", "2")), 0, []),
     ],
 )
 def test_an_entry_has_id_number_of_actions_and_keys_on_its_first_line_and_the_job_behind_it(

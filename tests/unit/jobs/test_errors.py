@@ -19,7 +19,11 @@ REPORT = Report(
 ERRORS = [
     InvalidJob("document.price", 1.5, "wrong"),
     JobFailed(REPORT),
-    *(kind("why") for kind in (jobs.QueueUnavailable, jobs.UnreadableJob, JobNotFound, ReportTimeout)),
+    jobs.QueueFull("why", 900, 1000),
+    *(
+        kind("why")
+        for kind in (jobs.QueueFull, jobs.QueueUnavailable, jobs.UnreadableJob, JobNotFound, jobs.CancelRefused, ReportTimeout)
+    ),
 ]
 
 

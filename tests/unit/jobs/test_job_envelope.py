@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobs import DeleteDocument, IndexDocument, InvalidJob, UnreadableJob, deserialize, serialize
-from jobs.envelope import DEFAULT_MAX_JOB_BYTES, document_key, encode_job, loads, split
+from jobs.envelope import DEFAULT_MAX_JOB_BYTES, document_key, encode_job, index_key, loads, split
 
 PAYLOAD = IndexDocument(index="products", id="42", document={"name": "Hahn Größe ½"})
 BODY = encode_job(PAYLOAD, enqueued_ms=1_795_231_312_209)
@@ -140,12 +140,17 @@ def test_equal_documents_have_equal_keys_and_others_have_others() -> None:
     assert len({document_key(*pair) for pair in pairs}) == len(pairs)
 
 
-def test_a_document_key_is_twelve_characters_without_a_space() -> None:
+def test_a_document_key_is_sixteen_characters_without_a_space() -> None:
     for number in range(1_000):
         key = document_key("products", f"{number} é😀")
-        assert len(key) == 12
+        assert len(key) == 16
         assert key.isascii()
         assert not set(key) & set(" \n")
+
+
+def test_a_document_key_begins_with_the_key_of_its_index() -> None:
+    assert {document_key("products", id)[:4] for id in ("1", "2", "é")} == {index_key("products")}
+    assert len({index_key(name) for name in ("products", "product", "orders", "ördnung")}) == 4
 
 
 def test_routing_makes_no_other_key() -> None:

@@ -85,6 +85,15 @@ def test_of_a_bulk_only_the_rejected_actions_go() -> None:
     assert job.keys == f" {document_key('products', '42')} {document_key('products', '43')}"
 
 
+def test_of_a_load_only_the_rejected_ids_go_and_a_worker_names_their_documents() -> None:
+    load = LoadDocuments(source="shop", ids=("1", "2", "3"))
+
+    job = retried(stored(load), bulk_letter(0, 2))
+
+    assert json.loads(job.body)["k"] == {"source": "shop", "ids": ["1", "3"]}
+    assert (job.actions, job.keys) == (0, "")
+
+
 @pytest.mark.parametrize(
     "letter",
     [
