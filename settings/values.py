@@ -18,6 +18,8 @@ from settings.limits import LimitFields
 from settings.names import PREFIX
 from settings.pairs import body_problems, lease_problems, pair_problems
 from settings.redis import RedisFields
+from settings.reindexing import ReindexFields
+from settings.sources import SourceFields
 
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -31,7 +33,15 @@ def _any_case(words: tuple[str, ...]) -> BeforeValidator:
     )
 
 
-class Settings(DeadLetterFields, LimitFields, ElasticsearchFields, RedisFields, BaseSettings):
+class Settings(
+    ReindexFields,
+    SourceFields,
+    DeadLetterFields,
+    LimitFields,
+    ElasticsearchFields,
+    RedisFields,
+    BaseSettings,
+):
     """Every value that can be set, checked and frozen. Secrets are hidden in whatever is printed of it.
 
     Raises pydantic's ValidationError; `load` turns that into a `SettingsError` for people.

@@ -15,6 +15,11 @@ COUNTS = {
     "max_requests_in_flight",
     "max_claimed_jobs",
     "dead_letters_max",
+    "source_batch_size",
+    "source_concurrency",
+    "reindex_requests_in_flight",
+    "reindex_batch_actions",
+    "reindex_rollback_documents",
 }
 BAD_VALUES = {
     "redis_url": "http://127.0.0.1",
@@ -49,6 +54,15 @@ BAD_VALUES = {
     "dead_letters_max_bytes": "0",
     "keep_dead_letters_seconds": "59",
     "park_unknown_seconds": "-1",
+    "sources": "no_colon",
+    "source_batch_size": "0",
+    "source_concurrency": "none",
+    "source_timeout_seconds": "0",
+    "reindex_docs_per_second": "0",
+    "reindex_requests_in_flight": "0",
+    "reindex_batch_actions": "many",
+    "reindex_batch_bytes": "52428801",
+    "reindex_rollback_documents": "0",
     "retry_initial_seconds": "nan",
     "retry_max_seconds": "abc",
     "grace_period_seconds": "0",
@@ -122,7 +136,7 @@ def test_given_any_field_then_it_is_described(field: str) -> None:
 def test_given_a_field_that_holds_a_number_then_its_name_says_the_unit(field: str) -> None:
     annotation = str(Settings.model_fields[field].annotation)
     if "float" in annotation:
-        assert field.endswith("_seconds")
+        assert field.endswith(("_seconds", "_per_second"))
     elif "int'" in annotation:
         assert field.endswith(("_seconds", "_bytes")) or field in COUNTS
 
