@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, assert_never
 
-from jobs.models import BulkWrite, DeleteDocument, DocumentAction, IndexDocument, UpdateDocument
+from jobs.models import (
+    BulkWrite,
+    DeleteDocument,
+    DocumentAction,
+    IndexDocument,
+    LoadDocuments,
+    UpdateDocument,
+)
 
 from .exact_json import dumps
 
@@ -21,13 +28,21 @@ _ACTION_LINE_BYTES = 180
 
 
 class ActionKind(StrEnum):
-    """What an action wants done: `create` refuses to replace, `replace` refuses to create."""
+    """What an action wants done: `create` refuses to replace, `replace` refuses to create.
+
+    A `load` is never sent: it becomes an index or a delete when its record has been read.
+    """
 
     INDEX = "index"
     CREATE = "create"
     REPLACE = "replace"
     UPDATE = "update"
     DELETE = "delete"
+    LOAD = "load"
+
+
+# The ways of writing to an index that Elasticsearch has rights of their own for; the others are an `index`.
+_WAYS = {ActionKind.UPDATE: "update", ActionKind.DELETE: "delete"}
 
 
 class Action(NamedTuple):
@@ -35,7 +50,7 @@ class Action(NamedTuple):
 
     `body` is the document, or the members of an update; `upsert` is what to write where an update finds
     no document. `line_bytes` is about what it adds to a request; the batch is cut by it. `begun_before`: a
-    worker may have written it already, and not have told.
+    worker may have written it already, and not have told. `source`: where a load is, or was, read from.
     """
 
     kind: ActionKind
@@ -50,6 +65,14 @@ class Action(NamedTuple):
     require_alias: bool = False
     wait_until_visible: bool = False
     begun_before: bool = False
+    source: str | None = None
+
+    @property
+    def target(self) -> str:
+        """What has to be allowed for it: `<way>:<index>`. An index that takes no writes for now refuses all
+        actions of the same target, and maybe no others.
+        """
+        return f"{'alias' if self.require_alias else _WAYS.get(self.kind, 'index')}:{self.index}"
 
     @property
     def version(self) -> int:
@@ -81,6 +104,12 @@ def actions_of(payload: DocumentAction | BulkWrite, number: int, keys: Sequence[
     return [_action(payload, number, key, False)]
 
 
+def loads_of(payload: LoadDocuments, index: str, number: int, keys: Sequence[str]) -> list[Action]:
+    """The actions of a load whose source writes to `index`; see `actions_of`."""
+    numbered = enumerate(zip(payload.ids, keys, strict=True), number)
+    return [Action(ActionKind.LOAD, index, id, key, n, source=payload.source) for n, (id, key) in numbered]
+
+
 def kept(actions: Sequence[Action], positions: Sequence[int] | None) -> list[Action]:
     """The actions of a retried job that keeps its number, so that none of them creates a document.
 
@@ -105,6 +134,8 @@ def _creating_nothing(action: Action) -> Action:
             return action
         case ActionKind.CREATE:
             raise ValueError("a create can't keep its number: it needs that the document is not there")
+        case ActionKind.LOAD:
+            raise ValueError("a load can't keep its number: it reads what the source has now")
         case _:
             assert_never(action.kind)
 

@@ -8,6 +8,7 @@ UNAVAILABLE  not executed as far as anyone knows; the cluster or the shard is aw
 UNSURE       sent, answer not seen: it may have been executed
 CONFLICT     the document changed between the look and the write: look again
 REFUSED      the whole request was refused (400, 413): one action in it is guilty
+FAILED       the whole request was answered with 500: one action in it may do that to Elasticsearch
 BLOCKED      not executed; its index alone is closed to writes (a full disk, a write block, a missing right)
 """
 
@@ -40,6 +41,7 @@ class Trouble(StrEnum):
     UNSURE = "unsure"
     CONFLICT = "conflict"
     REFUSED = "refused"
+    FAILED = "failed"
     BLOCKED = "blocked"
 
 
@@ -100,6 +102,8 @@ _GONE = frozenset({Outcome.MISSING, Outcome.DELETED})
 _REASON_CHARACTERS = 2000
 _REFUSALS = frozenset({400, 413})
 _LONGEST_RETRY_AFTER_SECONDS = 60.0
+# What a whole request that was not executed says of the cluster. A 500 may be one action's doing.
+_AWAY = {Trouble.THROTTLED: Away.NO, Trouble.FAILED: Away.MAYBE, Trouble.UNAVAILABLE: Away.YES}
 # A server of another major version answers every request with 400 and this type.
 _NOT_THE_DOCUMENTS = frozenset({"media_type_header_exception"})
 
@@ -194,10 +198,7 @@ def _read_refusal(error: ApiError) -> tuple[Trouble, Problem]:
     trouble = _trouble_of(error, kind)
     if trouble is Trouble.REFUSED:
         return trouble, Problem(kind, reason)
-    # A 500 can be what one action does to Elasticsearch.
-    unavailable = Away.MAYBE if error.meta.status == 500 else Away.YES
-    away = Away.NO if trouble is Trouble.THROTTLED else unavailable
-    return trouble, Problem(kind, reason, away, _retry_after(error.meta.headers))
+    return trouble, Problem(kind, reason, _AWAY[trouble], _retry_after(error.meta.headers))
 
 
 def _retry_after(headers: HttpHeaders) -> float:
@@ -215,9 +216,11 @@ def _retry_after(headers: HttpHeaders) -> float:
 
 
 def _trouble_of(error: ApiError, kind: str) -> Trouble:
-    """Only 400 and 413 can be an action's fault; all else concerns credentials, versions, proxies."""
+    """Only 400, 413 and 500 can be an action's fault; all else concerns credentials, versions, proxies."""
     if error.meta.status == 429:
         return Trouble.THROTTLED
+    if error.meta.status == 500:
+        return Trouble.FAILED
     if error.meta.status in _REFUSALS and kind not in _NOT_THE_DOCUMENTS:
         return Trouble.REFUSED
     return Trouble.UNAVAILABLE

@@ -10,8 +10,6 @@ own settings decide (where Redis is, which queue, how jobs are serialised) is re
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +17,8 @@ from arq.utils import import_string
 from arq.worker import func, get_kwargs
 
 from jobs.models import PAYLOADS
+
+from .current_directory import make_importable
 
 _TAKEN = frozenset(
     {
@@ -54,8 +54,7 @@ def refused_names(arq: Mapping[str, Any]) -> list[str]:
 
 def arq_arguments(path: str) -> dict[str, Any]:
     """What `PenstockWorker` takes from the class at an import path. Raises ArqSettingsError."""
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # as arq's own command does
+    make_importable()
     try:
         found = get_kwargs(import_string(path))
     except ImportError as error:

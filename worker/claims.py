@@ -80,52 +80,46 @@ class Claims:
         self._claim_suspects = redis_once.register_script(script("claim_suspects"))
         self._acquit = redis.register_script(script("acquit"))
         self._admit = redis.register_script(script("admit"))
+        self._defer = redis.register_script(script("defer"))
         self._release = redis.register_script(script("release"))
         self._park = redis.register_script(script("park"))
         self._unpark = redis.register_script(script("unpark"))
         self._beat = redis.register_script(script("beat"))
         self._reap = redis.register_script(script("reap"))
         self.claimed_set = keys.claimed_prefix(queue) + worker
+        self.names = (
+            queue,
+            self.claimed_set,
+            keys.holders(queue),
+            keys.workers(queue),
+            keys.aside(queue),
+        )
+        """The first keys of every script that deals with documents: see documents.lua."""
+        self._suspicion = (keys.accused(queue), keys.suspects(queue))
+        self._run_apart = keys.apart_prefix(queue) + worker
+        self._parked = (keys.parked_targets(queue), keys.parked_reasons(queue))
+        self._held = (keys.HELD, keys.held(queue))
+        self._wake_channel = keys.wake_channel(queue)
 
     async def claim(self, jobs: int, max_bytes: int, functions: int, *, may_abort: bool = False) -> Found:
         """Up to `jobs` due jobs in order. Raises LeaseLost. See claim.lua for what is not admitted."""
-        names = [
-            self._queue,
-            self.claimed_set,
-            keys.holders(self._queue),
-            keys.workers(self._queue),
-            keys.aside(self._queue),
-            keys.slotless(self._queue),
-            keys.accused(self._queue),
-            keys.suspects(self._queue),
-        ]
+        names = [*self.names, keys.slotless(self._queue), *self._suspicion, self._run_apart, *self._held]
         scan = max(_LEAST_SCAN, jobs * _SCAN_FACTOR)
         arguments: list[Any] = [self.worker, jobs, max_bytes, functions, scan, "1" if may_abort else ""]
         return self._found(await self._claim(keys=names, args=arguments))
 
     async def claim_suspects(self) -> Found:
-        """Some jobs whose workers died, to be run with nothing else in flight. Raises LeaseLost."""
-        names = [
-            self._queue,
-            self.claimed_set,
-            keys.holders(self._queue),
-            keys.workers(self._queue),
-            keys.aside(self._queue),
-            keys.accused(self._queue),
-            keys.suspects(self._queue),
-        ]
+        """Some jobs whose workers died, to be run apart from all others. Raises LeaseLost.
+
+        Until the next claim a death of this worker is theirs, whatever else it holds.
+        """
+        names = [*self.names, *self._suspicion, self._run_apart, keys.HELD]
         return self._found(await self._claim_suspects(keys=names, args=[self.worker]))
 
     async def acquit(self, jobs: Sequence[bytes]) -> None:
         """Say that a worker which held these jobs lives, though its lease had ended."""
-        names = [
-            self._queue,
-            keys.aside(self._queue),
-            keys.accused(self._queue),
-            keys.suspects(self._queue),
-        ]
         if jobs:
-            await self._acquit(keys=names, args=list(jobs))
+            await self._acquit(keys=[*self.names, *self._suspicion], args=list(jobs))
 
     def _found(self, answer: Any) -> Found:
         if answer == -1:
@@ -151,6 +145,10 @@ class Claims:
         numbers = await self._admit(keys=names, args=arguments)
         return [None if number is None else int(number) for number in numbers]
 
+    async def defer(self, id: bytes, score: float) -> None:
+        """Have a job that this worker can't admit come again at `score`, in ms since 1970."""
+        await self._defer(keys=[self._queue], args=[id, f"{score:.3f}"])
+
     async def release(
         self, jobs: Iterable[tuple[bytes, bytes, float | None]], *, untried: bool = False
     ) -> int:
@@ -158,54 +156,34 @@ class Claims:
 
         The try that was begun does not count where there is no new score, or where they are `untried`.
         """
-        arguments: list[Any] = [self.worker, keys.wake_channel(self._queue), "1" if untried else ""]
+        arguments: list[Any] = [self.worker, self._wake_channel, "1" if untried else ""]
         for id, documents, score in jobs:
             arguments += [id, documents, "" if score is None else f"{score:.3f}"]
         if len(arguments) == 3:
             return 0
-        names = [
-            self._queue,
-            self.claimed_set,
-            keys.holders(self._queue),
-            keys.aside(self._queue),
-        ]
-        return int(await self._release(keys=names, args=arguments))
+        return int(await self._release(keys=self.names, args=arguments))
 
-    async def park(self, index: str, why: bytes, jobs: Iterable[Claimed]) -> int:
-        """Set jobs aside until their index takes writes; how many. `why` is JSON, for people."""
-        names = [
-            self._queue,
-            self.claimed_set,
-            keys.holders(self._queue),
-            keys.aside(self._queue),
-            keys.parked_indices(self._queue),
-            keys.parked_reasons(self._queue),
-            keys.parked_prefix(self._queue) + index,
-            keys.wake_channel(self._queue),
-        ]
-        arguments: list[Any] = [self.worker, index, why]
+    async def park(self, target: str, why: bytes, jobs: Iterable[Claimed]) -> int:
+        """Set jobs aside until their target (see Action) takes writes; how many. `why`: JSON, for people."""
+        parked = keys.parked_prefix(self._queue) + target
+        names = [*self.names, *self._parked, parked, self._wake_channel]
+        arguments: list[Any] = [self.worker, target, why]
         for job in jobs:
             arguments += [job.id, job.document_keys]
         return int(await self._park(keys=names, args=arguments))
 
-    async def unpark(self, index: str, jobs: int) -> int:
-        """Bring parked jobs of one index back; how many."""
-        return int(await self._unparked(index, jobs, 0.0))
+    async def unpark(self, target: str, jobs: int) -> int:
+        """Bring parked jobs of one target back, up to so many; 0 where none is left."""
+        return int(await self._unparked(target, jobs, 0.0))
 
     async def probe_parked(self, seconds: float) -> set[str]:
-        """Bring one job back of each index not probed for so many seconds; all indices that have more."""
-        return {index.decode() for index in await self._unparked("", 1, seconds)}
+        """Bring one job back of each target not probed for so many seconds; all targets that have more."""
+        return {target.decode() for target in await self._unparked("", 1, seconds)}
 
-    async def _unparked(self, index: str, jobs: int, seconds: float) -> Any:
-        names = [
-            self._queue,
-            keys.aside(self._queue),
-            keys.parked_indices(self._queue),
-            keys.parked_reasons(self._queue),
-        ]
-        prefix, channel = keys.parked_prefix(self._queue), keys.wake_channel(self._queue)
-        arguments: list[Any] = [prefix, channel, index, jobs, int(seconds * 1000)]
-        return await self._unpark(keys=names, args=arguments)
+    async def _unparked(self, target: str, jobs: int, seconds: float) -> Any:
+        prefix = keys.parked_prefix(self._queue)
+        arguments: list[Any] = [prefix, self._wake_channel, target, jobs, int(seconds * 1000)]
+        return await self._unpark(keys=[*self.names, *self._parked], args=arguments)
 
     async def forgotten(self, known: Iterable[bytes]) -> list[tuple[bytes, bytes, None]]:
         """Jobs that this worker owns in Redis but does not know of, as `release` takes them."""
@@ -217,28 +195,22 @@ class Claims:
 
     async def beat(self, lease_seconds: float, info: bytes, *, register: bool = False) -> None:
         """Renew the lease (`register`: take it). Raises LeaseLost."""
-        names = [keys.workers(self._queue), keys.life_prefix(self._queue) + self.worker]
-        arguments: list[Any] = [self.worker, int(lease_seconds * 1000), info, "1" if register else ""]
+        names = [keys.workers(self._queue), keys.life_prefix(self._queue) + self.worker, keys.QUEUES]
+        lease_ms = int(lease_seconds * 1000)
+        arguments: list[Any] = [self.worker, lease_ms, info, "1" if register else "", self._queue]
         if not await self._beat(keys=names, args=arguments):
             raise LeaseLost(self.worker)
 
     async def reap(self, leaving: str = "") -> dict[str, int]:
         """Give the jobs of dead workers (and of `leaving`) back; worker id to number of jobs."""
-        names = [
-            self._queue,
-            keys.workers(self._queue),
-            keys.holders(self._queue),
-            keys.aside(self._queue),
-            keys.accused(self._queue),
-            keys.suspects(self._queue),
-        ]
         arguments = [
             keys.life_prefix(self._queue),
             keys.claimed_prefix(self._queue),
-            keys.wake_channel(self._queue),
+            keys.apart_prefix(self._queue),
+            self._wake_channel,
             leaving,
         ]
-        flat = await self._reap(keys=names, args=arguments)
+        flat = await self._reap(keys=[*self.names, *self._suspicion], args=arguments)
         return {worker.decode(): int(jobs) for worker, jobs in zip(flat[::2], flat[1::2], strict=True)}
 
 

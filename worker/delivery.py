@@ -23,13 +23,15 @@ def waited_ms(number: int, now: float) -> float:
 
 
 class Delivery:
-    """Counts the answers of one job's actions; calls `done` with the report after the last one.
+    """Counts the answers of a job's actions; after the last one calls `done` with the report and the answers.
 
-    `claimed` is the job, where it can be parked. `enqueued_ms` (since 1970) is when it was enqueued, where
-    its number does not say so: it kept an old one.
+    `answered` is given the answers before that, each with its action. `claimed` is the job, where it can be
+    parked. `enqueued_ms` (since 1970) is when it was enqueued, where its number does not say so: it kept an
+    old one.
     """
 
     __slots__ = (
+        "_answered",
         "_bulk",
         "_claimed",
         "_done",
@@ -43,13 +45,14 @@ class Delivery:
     def __init__(
         self,
         actions: Sequence[Action],
-        done: Callable[[Report], None],
+        done: Callable[[Report, Sequence[Result]], None],
         *,
         bulk: bool,
+        answered: Callable[[Sequence[Result]], None] | None = None,
         claimed: Claimed | None = None,
         enqueued_ms: int | None = None,
     ) -> None:
-        self._done = done
+        self._done, self._answered = done, answered
         self._claimed = claimed
         self._bulk = bulk
         self._started = monotonic()
@@ -66,16 +69,19 @@ class Delivery:
         self._results[entry.position] = Result(entry.action, settled, entry.attempts, batch)
         self._open -= 1
         if self._open == 0:
-            self._done(self._report())
+            results = [result for result in self._results if result is not None]
+            if self._answered is not None:
+                self._answered(results)
+            self._done(self._report(results), results)
 
     def withdrawn(self, park: Callable[[Claimed], None]) -> None:
         """Take the only entry back that its index took no writes for."""
         assert self._claimed is not None, "only a claimed job can be parked"
         park(self._claimed)
 
-    def _report(self) -> Report:
+    def _report(self, results: Sequence[Result]) -> Report:
         return report_of(
-            [result for result in self._results if result is not None],
+            results,
             bulk=self._bulk,
             waited_ms=self._waited_ms,
             took_ms=round((monotonic() - self._started) * 1000, 3),

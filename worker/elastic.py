@@ -2,16 +2,44 @@
 
 The transport's own retries are off: a whole-request 429 would be sent four times without a pause, and
 the batcher is the only owner of "try again".
+
+Answers are parsed, but for those asked for inside `raw_answers`: copies of documents must keep every digit,
+and parsing them only to write them again would cost the most of a copy.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch, OrjsonSerializer
 
 from settings import Settings
+
+# What every error of Elasticsearch begins with, and no other answer.
+_ERROR = b'{"error":'
+_raw = ContextVar("raw answers", default=False)
+
+
+class RawSerializer(OrjsonSerializer):
+    """orjson's; inside `raw_answers` what is no error comes as the bytes it is."""
+
+    def loads(self, data: bytes) -> Any:
+        """Raises SerializationError."""
+        return data if _raw.get() and not data.startswith(_ERROR) else super().loads(data)
+
+
+@contextmanager
+def raw_answers() -> Iterator[None]:
+    """Answers to this task's requests are not parsed in here; errors are raised as ever."""
+    token = _raw.set(True)
+    try:
+        yield
+    finally:
+        _raw.reset(token)
 
 
 class UsedAfterFork(RuntimeError):
@@ -55,7 +83,7 @@ def client_arguments(settings: Settings) -> dict[str, Any]:
         "max_retries": 0,
         "retry_on_timeout": False,
         "retry_on_status": (),
-        "serializers": {"application/json": OrjsonSerializer()},
+        "serializers": {"application/json": RawSerializer()},
     }
     return arguments | _place(settings) | _credentials(settings) | _tls(settings)
 

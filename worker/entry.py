@@ -18,7 +18,7 @@ class Owner(Protocol):
 class Entry:
     """An action, its place in its job, and its attempts. Mutable: the batcher's bookkeeping."""
 
-    __slots__ = ("action", "attempts", "owner", "parkable", "position", "troubles")
+    __slots__ = ("action", "attempts", "fails_alone", "owner", "parkable", "position", "troubles")
 
     def __init__(self, action: Action, owner: Owner, position: int, *, parkable: bool = True) -> None:
         self.action = action
@@ -30,3 +30,5 @@ class Entry:
         """Requests that carried it."""
         self.troubles = 0
         """Troubles in a row, for the backoff."""
+        self.fails_alone = False
+        """Whether a request with nothing else in it was answered with 500: it travels alone from then on."""

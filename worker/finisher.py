@@ -3,6 +3,8 @@
 1. Ended jobs gather while a call is under way; the next call takes all of them.
 2. A call that fails is repeated for as long as it takes: a job is done only when Redis knows it.
 3. What this worker does not own any more is dropped: whoever owns it now reports it.
+4. While a reindex runs, ended jobs leave the documents behind that they may have changed, in the same step.
+   Who wants to know of which names is learned from Redis when it has changed.
 """
 
 from __future__ import annotations
@@ -25,12 +27,14 @@ from settings import Settings
 from .backoff import Backoff
 from .claims import Claims
 from .scripts import script
+from .touches import Gathered, Touches, Wanted
 
 logger = logging.getLogger("penstock.finish")
 
 _KEEP_FAILURES = 1000
 _JOBS_PER_CALL = 1000
 _LETTER_WEIGHT = 10
+_DOCUMENTS_PER_WEIGHT = 8
 
 
 class How(StrEnum):
@@ -56,7 +60,8 @@ class Letter(NamedTuple):
 class Ended(NamedTuple):
     """A job that has ended. `result` is what arq stores.
 
-    `keep_ms` None: as long as the settings say of a success or a failure; 0: for ever.
+    `keep_ms` None: as long as the settings say of a success or a failure; 0: for ever. `touches`: the
+    documents that it may have changed.
     """
 
     id: bytes
@@ -65,6 +70,7 @@ class Ended(NamedTuple):
     how: How
     keep_ms: int | None = None
     letter: Letter | None = None
+    touches: Touches = ()
 
     def arguments(self) -> tuple[Any, ...]:
         """What finish.lua takes for one job."""
@@ -110,6 +116,7 @@ class Finisher:
         self._script = redis.register_script(script("finish"))
         self._queue, self._claims, self._backoff, self._finished = queue, claims, backoff, finished
         self._bounds = bounds
+        self._touching = Wanted()
         self._ended: list[Ended] = []
         self._counts: Counter[str] = Counter()
         self._wanted = asyncio.Event()
@@ -147,11 +154,14 @@ class Finisher:
         arguments = self._arguments(batch, counts)
         for tries in itertools.count(1):
             try:
-                lost, dropped = await self._script(keys=self._names(), args=arguments)
+                while isinstance(answer := await self._script(keys=self._names(), args=arguments), bytes):
+                    self._touching = Wanted.read(answer)
+                    arguments = self._arguments(batch, counts)
                 break
             except (RedisError, OSError) as error:
                 logger.warning("Redis did not store %d reports (%s); tried again", len(batch), error)
                 await asyncio.sleep(self._backoff.delay(tries))
+        lost, dropped = answer
         if lost:
             logger.warning(
                 "%d of %d jobs belong to another worker by now; dropped here", len(lost), len(batch)
@@ -163,32 +173,45 @@ class Finisher:
 
     def _names(self) -> list[str]:
         return [
-            self._claims.claimed_set,
-            keys.holders(self._queue),
+            *self._claims.names,
             keys.counters(self._queue),
             keys.failures(self._queue),
-            self._queue,
-            keys.aside(self._queue),
             keys.awaited(self._queue),
             keys.dead_letters(self._queue),
             keys.suspects(self._queue),
             keys.wake_channel(self._queue),
+            keys.TOUCHING,
+            keys.TOUCHED,
         ]
 
     def _arguments(self, batch: list[Ended], counts: Counter[str]) -> list[Any]:
-        arguments: list[Any] = [self._claims.worker, _KEEP_FAILURES, *self._bounds, len(counts)]
+        touched = self._touched(batch)
+        arguments: list[Any] = [self._claims.worker, _KEEP_FAILURES, *self._bounds]
+        arguments += [self._touching.generation, len(touched), len(counts), *touched]
         for name, number in counts.items():
             arguments += [name, number]
         for ended in batch:
             arguments += ended.arguments()
         return arguments
 
+    def _touched(self, batch: list[Ended]) -> list[Any]:
+        if not self._touching.reindexes:
+            return []
+        gathered = Gathered(self._touching)
+        for ended in batch:
+            gathered.add(ended.id, ended.document_keys, ended.touches)
+        return gathered.arguments()
+
 
 def _size_of_next(ended: list[Ended]) -> int:
-    """Jobs of the next call: a dead letter holds Redis for as long as ten reports."""
+    """Jobs of the next call, at least one: a dead letter holds Redis for as long as ten reports, and so do
+    eighty documents of a bulk.
+    """
     weight = 0
     for number, one in enumerate(ended[:_JOBS_PER_CALL]):
         weight += 1 if one.letter is None else _LETTER_WEIGHT
-        if weight > _JOBS_PER_CALL:
+        if b" " in one.document_keys:
+            weight += one.document_keys.count(b" ") // _DOCUMENTS_PER_WEIGHT
+        if number and weight > _JOBS_PER_CALL:
             return number
     return _JOBS_PER_CALL

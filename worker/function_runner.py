@@ -22,19 +22,16 @@ from arq.cron import CronJob
 from arq.jobs import SerializationError
 from arq.utils import ms_to_datetime, timestamp_ms
 from arq.worker import Function, JobExecutionFailed, Retry, RetryJob, Worker
-from redis.exceptions import RedisError
 
 from jobs import JobFailed, Report, serialize
 from jobs.report import refusal
 
-from .claims import Claimed
+from .claims import ABORTED, Claimed
 from .finisher import How
 from .intake import Call
 from .session import Session
 
 logger = logging.getLogger("penstock.functions")
-
-_REDIS_PAUSE_SECONDS = 1.0
 
 
 class _Run(NamedTuple):
@@ -90,7 +87,7 @@ class FunctionRunner:
         self._worker.aborting_tasks.discard(claimed.name)
         if again:
             self._worker.jobs_retried += 1
-            await self._give_back(claimed, again.score)
+            await self._session.given_back(claimed, again.score)
         else:
             self._end(run, ended)
         if self._worker.after_job_end and not refused:
@@ -111,7 +108,7 @@ class FunctionRunner:
 
     def _refused(self, run: _Run) -> _End | None:
         """How a job ends that is not to be started."""
-        if run.claimed.attempt < 0:
+        if run.claimed.attempt == ABORTED:
             return _End(False, asyncio.CancelledError())
         function = self._worker.functions[run.call.name]
         most = self._worker.max_tries if function.max_tries is None else function.max_tries
@@ -156,17 +153,6 @@ class FunctionRunner:
         assert task is not None
         # Without a cancel from outside it is the function's own, and would come again without end.
         return _Back(None if task.cancelling() else run.claimed.score)
-
-    async def _give_back(self, claimed: Claimed, score: float | None) -> None:
-        while True:
-            try:
-                await self._session.given_back(claimed, score)
-                return
-            except (RedisError, OSError) as error:
-                logger.warning(
-                    "job %s can't be put back yet: Redis does not answer (%s)", claimed.name, error
-                )
-                await asyncio.sleep(_REDIS_PAUSE_SECONDS)
 
     async def _after(self, run: _Run) -> None:
         try:

@@ -19,13 +19,10 @@ class Holding:
     def __init__(self, most_jobs: int, most_bytes: int) -> None:
         self.most_jobs, self.most_bytes = most_jobs, most_bytes
         self.jobs: dict[bytes, Claimed] = {}
-        self.functions: set[bytes] = set()
         self.bytes = 0
         self._watched: dict[bytes, asyncio.Event] = {}
         self._room = asyncio.Event()
         self._room.set()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
 
     def __len__(self) -> int:
         return len(self.jobs)
@@ -35,7 +32,6 @@ class Holding:
         self.remove(claimed.id)
         self.jobs[claimed.id] = claimed
         self.bytes += len(claimed.raw)
-        self._quiet.clear()
         if len(self.jobs) >= self.most_jobs or self.bytes >= self.most_bytes:
             self._room.clear()
 
@@ -44,10 +40,7 @@ class Holding:
         claimed = self.jobs.pop(id, None)
         if claimed is None:
             return
-        self.functions.discard(id)
         self.bytes -= len(claimed.raw)
-        if len(self.jobs) <= len(self.functions):
-            self._quiet.set()
         if self._watched and (released := self._watched.pop(id, None)):
             released.set()
         if len(self.jobs) <= self.most_jobs * _LOW_MARK and self.bytes <= self.most_bytes * _LOW_MARK:
@@ -57,12 +50,6 @@ class Holding:
         """Wait until a job is held no more: Redis has its end, or has it back."""
         if id in self.jobs:
             await self._watched.setdefault(id, asyncio.Event()).wait()
-
-    async def quiet(self) -> None:
-        """Wait until no write is held: functions may run for hours."""
-        while len(self.jobs) > len(self.functions):
-            self._quiet.clear()
-            await self._quiet.wait()
 
     async def room(self) -> tuple[int, int]:
         """Wait for room; the jobs and the bytes that may be claimed now."""

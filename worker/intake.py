@@ -5,6 +5,7 @@ Everything that a producer could have got wrong ends here as `Refused`, whose re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -12,9 +13,17 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from jobs.envelope import split
+from jobs.envelope import HEADER_MARK, split
 from jobs.errors import InvalidJob, UnreadableJob
-from jobs.models import PAYLOADS, BulkWrite, DocumentAction, IndexDocument, Payload, UpdateDocument
+from jobs.models import (
+    PAYLOADS,
+    BulkWrite,
+    DocumentAction,
+    IndexDocument,
+    LoadDocuments,
+    Payload,
+    UpdateDocument,
+)
 from jobs.names import MAX_ID_BYTES
 from jobs.report import Report, refusal
 
@@ -25,6 +34,9 @@ _LATEST_MS = 10**14
 
 # No job has so many actions; beyond, a number and its place would leave Elasticsearch's 64 bits.
 _POSITIONS = 2**31
+
+# Our clients write the name first, arq writes the try before it.
+_NAME = re.compile(rb'\{\s*(?:"e?t"\s*:\s*(?:null|\d+)\s*,\s*)*"f"\s*:\s*"([^"\\\x00-\x1f]{1,100})"')
 
 # The jobs whose actions go into shared bulk requests; the others run as functions of their own.
 WRITES = frozenset({"index", "update", "delete", "bulk"})
@@ -104,6 +116,12 @@ def read_call(raw: bytes, max_bytes: int) -> Call:
         document_keys=stored.document_keys,
         retried=retried,
     )
+
+
+def name_at_a_glance(raw: bytes) -> str | None:
+    """The name of a job by its first bytes alone: of one that may kill whoever reads it. None: not seen."""
+    found = _NAME.match(raw, raw.find(b"\n") + 1 if raw.startswith(HEADER_MARK) else 0)
+    return None if found is None else found[1].decode("utf-8", "replace")
 
 
 def read_retried(members: Mapping[str, Any]) -> Retried:
@@ -201,10 +219,21 @@ def read_write(call: Call) -> tuple[DocumentAction | BulkWrite, int]:
     return payload, call.number
 
 
-def check_kept(payload: DocumentAction | BulkWrite, retried: Retried) -> None:
+def read_load(call: Call) -> tuple[LoadDocuments, int]:
+    """The checked payload of a claimed `load`, and its number. Raises Refused."""
+    payload = read_payload(call.name, call.arguments)
+    assert isinstance(payload, LoadDocuments), call.name
+    assert call.number is not None, "a job without a number is admitted before it is taken"
+    check_kept(payload, call.retried)
+    return payload, call.number
+
+
+def check_kept(payload: DocumentAction | BulkWrite | LoadDocuments, retried: Retried) -> None:
     """Raises Refused where a job that keeps its number can't be applied under it."""
     if not retried.keep:
         return
+    if isinstance(payload, LoadDocuments):
+        raise Refused(refusal("invalid_job", "keep: a load reads what the source has now"))
     actions = payload.actions if isinstance(payload, BulkWrite) else (payload,)
     if retried.positions is not None and len(retried.positions) != len(actions):
         reason = f"it has {len(retried.positions)} positions for {len(actions)} actions"

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
+from time import monotonic
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -34,7 +35,8 @@ _LISTEN_SECONDS = 2.0
 
 class IntakeLoop:
     """See the module. `take` starts claimed jobs, and gives those that have to be admitted, with their
-    documents; `function_room` says how many functions may be claimed.
+    documents; `function_room` says how many functions may be claimed; `calm`: see Quarantine;
+    `held` is told of indices that are held from now on, by their keys.
     """
 
     def __init__(
@@ -49,13 +51,15 @@ class IntakeLoop:
         function_room: Callable[[], int],
         may_abort: bool,
         accepting: asyncio.Event,
+        calm: Callable[[], Awaitable[None]],
+        held: Callable[[Set[str]], None],
     ) -> None:
         self._redis, self._queue, self._claims = redis, queue, claims
         self._holding, self._take = holding, take
         self._poll_seconds = poll_seconds
         self._function_room, self._may_abort = function_room, may_abort
-        self._accepting = accepting
-        self._quarantine = Quarantine(claims, holding, take)
+        self._accepting, self._held = accepting, held
+        self._quarantine = Quarantine(claims, take, calm, monotonic)
         self._wake = asyncio.Event()
         self._reconcile = False
 
@@ -85,8 +89,9 @@ class IntakeLoop:
                 async with self._redis.pubsub() as channel:
                     await channel.subscribe(keys.wake_channel(self._queue))
                     while True:
-                        if await channel.get_message(timeout=_LISTEN_SECONDS):
+                        if message := await channel.get_message(timeout=_LISTEN_SECONDS):
                             self._wake.set()
+                            self._held(keys.held_in(message["data"]))
             except (RedisError, OSError) as error:
                 logger.info("not listening for enqueues (%s); the poll goes on", error)
                 await asyncio.sleep(1.0)

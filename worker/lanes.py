@@ -9,6 +9,10 @@ sent in its place, and it is kept back until the later one has its answer:
 
 written, or older than what is there   the kept back ones are settled with it, as superseded
 anything else                          they are the first of the lane again, and are sent
+
+A `load` has to be read before it can be sent: `loads` are the first of their lanes, for a Loader to turn them
+into an index or a delete. Of loads that follow one another when a read begins only the last is read, and the
+kept back ones have the same answer.
 """
 
 from __future__ import annotations
@@ -33,11 +37,17 @@ class Lanes:
         self._behind: dict[str, deque[Entry]] = {}
         self._kept_back: dict[str, list[Entry]] = {}
         self._ready: deque[Entry] = deque()
+        self.loads: deque[Entry] = deque()
         self.unsettled = 0
 
     def __len__(self) -> int:
         """The number of ready entries."""
         return len(self._ready)
+
+    @property
+    def ready(self) -> Iterable[Entry]:
+        """What may be sent."""
+        return self._ready
 
     def add(self, entry: Entry) -> None:
         """Put an entry behind all earlier ones on its document."""
@@ -49,6 +59,16 @@ class Lanes:
             self._documents.add(key)
             self._ready.append(entry)
 
+    def add_load(self, entry: Entry) -> None:
+        """The same for an entry that has to be read first; `add` is spared the question."""
+        self.unsettled += 1
+        key = entry.action.key
+        if key in self._documents:
+            self._behind.setdefault(key, deque()).append(entry)
+        else:
+            self._documents.add(key)
+            self.loads.append(entry)
+
     def take(self, max_actions: int, max_bytes: int) -> list[Entry]:
         """The next entries to send together: at least one, cut at a count and at a size in bytes."""
         taken: list[Entry] = []
@@ -57,7 +77,7 @@ class Lanes:
         while ready and len(taken) < max_actions:
             entry = ready[0]
             if behind and entry.action.key in behind:
-                entry = ready[0] = self._latest(entry)
+                entry = ready[0] = self.latest(entry)
             size += entry.action.line_bytes
             if taken and size > max_bytes:
                 break
@@ -71,7 +91,8 @@ class Lanes:
     def settle(self, entry: Entry, outcome: Outcome) -> Sequence[Entry]:
         """Let go of an entry; the next one on its document becomes ready.
 
-        Returns the ones that it has overtaken, oldest first: they are let go of too, as superseded.
+        Returns the ones that it has overtaken, oldest first: they are let go of too, as superseded; or as
+        rejected where it was, which only loads can be that were read together.
         """
         self.unsettled -= 1
         key = entry.action.key
@@ -83,7 +104,8 @@ class Lanes:
         if not behind:
             self._documents.remove(key)
             return overtaken
-        self._ready.append(behind.popleft())
+        following = behind.popleft()
+        (self.loads if following.action.kind is ActionKind.LOAD else self._ready).append(following)
         if not behind:
             del self._behind[key]
         return overtaken
@@ -102,10 +124,15 @@ class Lanes:
         self.unsettled -= len(lane)
         return lane
 
-    def _latest(self, entry: Entry) -> Entry:
-        """The last of the plain writes that follow one another; those before it are kept back."""
+    def latest(self, entry: Entry) -> Entry:
+        """What is to be sent for the first of a lane: the last of the plain writes that follow one another.
+
+        Those before it are kept back.
+        """
         key = entry.action.key
-        behind = self._behind[key]
+        behind = self._behind.get(key)
+        if not behind:
+            return entry
         while behind and _replaces(behind[0].action, entry.action):
             self._kept_back.setdefault(key, []).append(entry)
             visible = entry.action.wait_until_visible
@@ -117,9 +144,22 @@ class Lanes:
             del self._behind[key]
         return entry
 
+    def latest_load(self, entry: Entry) -> Entry:
+        """What is to be read for a load that is the first of its lane: the last of the loads in a row."""
+        key = entry.action.key
+        behind = self._behind.get(key)
+        if not behind:
+            return entry
+        while behind and behind[0].action.kind is ActionKind.LOAD:
+            self._kept_back.setdefault(key, []).append(entry)
+            entry = behind.popleft()
+        if not behind:
+            del self._behind[key]
+        return entry
+
     def _settle_kept_back(self, key: str, outcome: Outcome) -> Sequence[Entry]:
         kept = self._kept_back.pop(key)
-        if outcome in _REPLACES:
+        if outcome in _REPLACES or kept[0].action.kind is ActionKind.LOAD:
             self.unsettled -= len(kept)
             return kept
         self._behind.setdefault(key, deque()).extendleft(reversed(kept))
@@ -135,4 +175,5 @@ def _replaces(later: Action, earlier: Action) -> bool:
         and later.routing == earlier.routing
         and later.pipeline == earlier.pipeline
         and later.require_alias == earlier.require_alias
+        and earlier.source is None  # sent again after later loads were read, it would be the older of the two
     )

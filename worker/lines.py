@@ -79,6 +79,8 @@ def plan(action: Action, seen: Seen | Absent | Answer | None) -> Line | Answer:
             return _plan_replace(action, seen)
         case ActionKind.UPDATE:
             return _plan_update(action, seen)
+        case ActionKind.LOAD:
+            raise AssertionError("a load is read before it is sent")
         case _:
             assert_never(action.kind)
 

@@ -14,12 +14,20 @@ from typing import NamedTuple
 
 import orjson
 
+from jobs.names import (
+    MAX_ID_BYTES,
+    MAX_INDEX_NAME_BYTES,
+    MAX_ROUTING_BYTES,
+    check_index_name,
+    check_length,
+)
+
 from .actions import Action, ActionKind
 
-# As `jobs.envelope.encode_job` writes it and `jobs/enqueue.lua` stores it. Names and ids are those that
-# need neither escapes in JSON nor a second look at the rules for names.
-_INDEX = rb'"index":"([a-z0-9][a-z0-9._-]{0,254})"'
-_ID = rb'"id":"([^"\\\x00-\x1f]{1,512})"'
+# As `jobs.envelope.encode_job` writes it and `jobs/enqueue.lua` stores it.
+_TEXT = rb'"([^"\\\x00-\x1f]*(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*)*)"'
+_INDEX = rb'"index":' + _TEXT
+_ID = rb'"id":' + _TEXT + rb'(?:,"routing":' + _TEXT + rb")?"
 _HEAD = rb'P1 ([0-9]{1,16}) (%s)\n\{"f":"%s","t":null,"a":\[\],"et":(0|[1-9][0-9]{0,12}),"k":\{'
 _ONE = re.compile(_HEAD % (rb"[!-~]+", b"index") + _INDEX + b"," + _ID + rb',"document":(?=\{)')
 _ONE_END = b"}}"
@@ -52,10 +60,10 @@ def _read_one(raw: bytes) -> PlainJob | None:
     if found is None:
         return None
     body = raw[found.end() : -len(_ONE_END)]
-    number, key, enqueued_ms, index, id = found.groups()
+    number, key, enqueued_ms, index, id, routing = found.groups()
     if b"\n" in body or type(orjson.loads(body)) is not dict:
         return None
-    action = Action(ActionKind.INDEX, index.decode(), id.decode(), key.decode(), int(number), body)
+    action = _action(_index(index), id, routing, key.decode(), int(number), body)
     return PlainJob("index", int(enqueued_ms), [action])
 
 
@@ -64,7 +72,7 @@ def _read_many(raw: bytes) -> PlainJob | None:
     if found is None or not raw.endswith(_MANY_END):
         return None
     number, spaced, enqueued_ms, index_bytes = found.groups()
-    index, keys = index_bytes.decode(), spaced.decode().split()
+    index, keys = _index(index_bytes), spaced.decode().split()
     # Every line but the last ends with a comma; with one more they are all alike.
     lines = (raw[found.end() : -len(_MANY_END)] + b",").split(b"\n")
     if len(lines) != len(keys):
@@ -77,5 +85,26 @@ def _read_many(raw: bytes) -> PlainJob | None:
         body = line[action.end() : -2]
         if type(orjson.loads(body)) is not dict:
             return None
-        actions.append(Action(ActionKind.INDEX, index, action[1].decode(), key, n, body))
+        actions.append(_action(index, action[1], action[2], key, n, body))
     return PlainJob("bulk", int(enqueued_ms), actions)
+
+
+def _action(index: str, id: bytes, routing: bytes | None, key: str, number: int, body: bytes) -> Action:
+    """Raises ValueError where the id or the routing is none that the models take."""
+    routed = None if routing is None else _text(routing, "a routing", MAX_ROUTING_BYTES)
+    return Action(
+        ActionKind.INDEX, index, _text(id, "an id", MAX_ID_BYTES), key, number, body, routing=routed
+    )
+
+
+def _index(inside: bytes) -> str:
+    return check_index_name(_text(inside, "an index name", MAX_INDEX_NAME_BYTES))
+
+
+def _text(inside: bytes, what: str, most_bytes: int) -> str:
+    """The text between the quotes of a JSON string; nearly every one has no escapes."""
+    if b"\\" in inside:
+        return check_length(orjson.loads(b'"%b"' % inside), what, most_bytes)
+    if not 0 < len(inside) <= most_bytes:
+        raise ValueError(f"{what} has from 1 to {most_bytes} bytes")
+    return inside.decode()

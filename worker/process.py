@@ -78,7 +78,7 @@ class PenstockWorker(Worker):
 
     async def main(self) -> None:
         """Work until stopped (or, in a burst, until nothing is left); a lost lease starts anew."""
-        self._runtime = Runtime(self.settings)
+        self._runtime = Runtime(self.settings, self.stopping)
         self.ctx |= {"redis": self.pool, CONTEXT_KEY: self._runtime}
         if self.on_startup:
             await self.on_startup(self.ctx)

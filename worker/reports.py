@@ -14,7 +14,7 @@ from .answers import Settled
 
 
 class Result(NamedTuple):
-    """The final word on one action, with the request that brought it."""
+    """The final word on one action, with the request that brought it; ``""`` where none carried it."""
 
     action: Action
     settled: Settled
@@ -31,7 +31,7 @@ def report_of(results: Sequence[Result], *, bulk: bool, waited_ms: float, took_m
             outcome=Outcome.REJECTED if rejected else None,
             index=last.action.index,
             attempts=max(result.attempts for result in results),
-            batch=last.batch,
+            batch=last.batch or None,
             waited_ms=waited_ms,
             took_ms=took_ms,
             counts=dict(Counter(str(result.settled.outcome) for result in results)),
@@ -44,7 +44,7 @@ def report_of(results: Sequence[Result], *, bulk: bool, waited_ms: float, took_m
         version=last.settled.version,
         seq_no=last.settled.seq_no,
         attempts=last.attempts,
-        batch=last.batch,
+        batch=last.batch or None,
         waited_ms=waited_ms,
         took_ms=took_ms,
         rejected=rejected,

@@ -4,8 +4,10 @@ THROTTLED, UNAVAILABLE, UNSURE   again after a backoff; at once, without one, wh
                                  nothing is sent anyway, and what waits is sent as soon as it has closed
 CONFLICT                         the first time at once, since somebody else has written; then as above
 REFUSED                          the request is halved until the guilty action stands alone
-BLOCKED                          given to `on_blocked`, index by index, each with all that is behind it on its
-                                 document; again after a backoff where one of them can't be given back
+FAILED                           as REFUSED, but what stands alone is not rejected: it is sent again after a
+                                 backoff, with nothing beside it
+BLOCKED                          given to `on_blocked`, target by target, each with all that is behind it on
+                                 its document; again after a backoff where one of them can't be given back
 
 Knows no network. Nothing is tried again after `close`: entries that are not settled are their owners'.
 """
@@ -16,6 +18,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence, Set
+
+from jobs.envelope import index_key_of
 
 from .answers import Blocked, Problem, Trouble
 from .backoff import Backoff
@@ -29,7 +33,10 @@ Troubled = list[tuple[Entry, Trouble | Blocked]]
 
 
 class Retries:
-    """See the module. `wake` is called when entries are ready again after a pause."""
+    """See the module. `wake` is called when entries are ready again after a pause.
+
+    `halves` are requests to be sent as they are, `lone` entries that are ready and have to travel alone.
+    """
 
     def __init__(
         self, lanes: Lanes, backoff: Backoff, wake: Callable[[], None], on_blocked: OnBlocked | None
@@ -38,11 +45,14 @@ class Retries:
         self._sleeping: dict[asyncio.TimerHandle, list[Entry]] = {}
         self._closed = False
         self.halves: deque[list[Entry]] = deque()
+        self.lone: deque[Entry] = deque()
 
     def take(self, troubled: Troubled, problem: Problem, *, cluster_away: bool) -> None:
         """Take care of the entries of one request that have no final answer."""
         if self._closed:
             return
+        if len(troubled) == 1 and troubled[0][1] is Trouble.FAILED:
+            self._set_apart(troubled[0][0], problem)
         at_once: list[Entry] = []
         later: Troubled = []
         blocked: list[tuple[Entry, Blocked]] = []
@@ -54,14 +64,14 @@ class Retries:
             else:
                 later.append((entry, answer))
             entry.troubles += not cluster_away
-        self._lanes.again(at_once)
+        self._again(at_once)
         if later:
             self._try_later(later, problem)
         if blocked:
             self._give_away(blocked)
 
     def divide(self, entries: Sequence[Entry]) -> None:
-        """A refused request: halves of it are sent again, which is safe since writing is idempotent."""
+        """Send halves of a request again that failed as a whole: safe, since writing is idempotent."""
         middle = len(entries) // 2
         self.halves.extend((list(entries[:middle]), list(entries[middle:])))
 
@@ -69,8 +79,20 @@ class Retries:
         """End all pauses: what sleeps is ready."""
         for timer, entries in self._sleeping.items():
             timer.cancel()
-            self._lanes.again(entries)
+            self._again(entries)
         self._sleeping.clear()
+
+    def give_back(self, index_keys: Set[str]) -> list[Entry]:
+        """Let go of what sleeps on these indices and what is behind it, where its jobs can be given back."""
+        gone: list[Entry] = []
+        for timer, entries in list(self._sleeping.items()):
+            going = {entry for entry in entries if index_key_of(entry.action.key) in index_keys}
+            going = {entry for entry in going if self._lanes.can_go(entry)}
+            for entry in going:
+                gone.extend(self._lanes.let_go(entry))
+            self._sleeping[timer] = [entry for entry in entries if entry not in going]
+        gone.sort(key=lambda entry: entry.action.number)
+        return gone
 
     def close(self) -> None:
         """Nothing is tried again from now on."""
@@ -78,6 +100,18 @@ class Retries:
         for timer in self._sleeping:
             timer.cancel()
         self._sleeping.clear()
+
+    def _set_apart(self, entry: Entry, problem: Problem) -> None:
+        if not entry.fails_alone:
+            where = f"{entry.action.index}/{entry.action.id}"
+            logger.warning(
+                "Elasticsearch fails at %s (%s): it is sent alone from now on", where, problem.type
+            )
+        entry.fails_alone = True
+
+    def _again(self, entries: Sequence[Entry]) -> None:
+        self._lanes.again(entry for entry in entries if not entry.fails_alone)
+        self.lone.extend(entry for entry in entries if entry.fails_alone)
 
     def _try_later(self, later: Troubled, problem: Problem) -> None:
         entries = [entry for entry, _ in later]
@@ -89,14 +123,14 @@ class Retries:
         self._wake_after(delay, entries)
 
     def _delay(self, times: int, troubles: Set[Trouble]) -> float:
-        """Where the cluster or an index asks for patience, the pause has a floor."""
-        if troubles & {Trouble.THROTTLED, Trouble.BLOCKED}:
+        """Where the cluster or an index asks for patience, or may be harmed, the pause has a floor."""
+        if troubles & {Trouble.THROTTLED, Trouble.BLOCKED, Trouble.FAILED}:
             return self._backoff.patient_delay(times)
         return self._backoff.delay(times)
 
     def _wake_after(self, delay: float, entries: list[Entry]) -> None:
         def wake() -> None:
-            self._lanes.again(self._sleeping.pop(timer))
+            self._again(self._sleeping.pop(timer))
             self._wake()
 
         timer = asyncio.get_running_loop().call_later(delay, wake)
@@ -105,13 +139,13 @@ class Retries:
     def _give_away(self, blocked: Sequence[tuple[Entry, Blocked]]) -> None:
         """Lanes leave the batcher whole: what is behind a blocked one can't be written before it."""
         assert self._on_blocked is not None
-        by_index: dict[str, list[Entry]] = {}
+        by_target: dict[str, list[Entry]] = {}
         for entry, _ in blocked:
-            by_index.setdefault(entry.action.index, []).extend(self._lanes.let_go(entry))
-        reasons = {entry.action.index: answer for entry, answer in blocked}
-        for index, entries in by_index.items():
+            by_target.setdefault(entry.action.target, []).extend(self._lanes.let_go(entry))
+        reasons = {entry.action.target: answer for entry, answer in blocked}
+        for target, entries in by_target.items():
             entries.sort(key=lambda entry: entry.action.number)
-            self._on_blocked(entries, index, reasons[index])
+            self._on_blocked(entries, target, reasons[target])
 
 
 def _why(troubles: Set[Trouble], later: Troubled, problem: Problem) -> str:

@@ -6,6 +6,7 @@ use it: Penstock's own, and arq's stock worker, which finds it in its context.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import socket
@@ -22,6 +23,8 @@ from .backoff import Backoff
 from .batcher import Batcher, Limits
 from .elastic import ProcessClient
 from .gc_deletes import GcDeletes
+from .loading import Reading
+from .registry import load_registry
 from .retries import OnBlocked
 from .superseded import SupersededRate
 from .watched_writer import WatchedWriter
@@ -31,10 +34,15 @@ CONTEXT_KEY = "penstock"
 
 
 class Runtime:
-    """See the module. `batcher` is the stock worker's; each session of Penstock's own has a new one."""
+    """See the module. `batcher` is the stock worker's; each session of Penstock's own has a new one.
 
-    def __init__(self, settings: Settings) -> None:
+    `stopping` is set when the process is told to stop, for functions that can go on elsewhere.
+    """
+
+    def __init__(self, settings: Settings, stopping: asyncio.Event | None = None) -> None:
         self.settings = settings
+        self.stopping = stopping or asyncio.Event()
+        self.registry = load_registry(settings.sources)
         self._elastic = ProcessClient.of(settings)
         self._gc_deletes = GcDeletes(self._elastic, settings.gc_deletes)
         self._superseded = SupersededRate(time.monotonic)
@@ -64,11 +72,30 @@ class Runtime:
             self.settings.max_requests_in_flight,
         )
         writer = WatchedWriter(BulkWriter(self._elastic, may_send), self._gc_deletes, self._superseded)
-        return Batcher(name, writer.write, limits, self.backoff, on_blocked=on_blocked)
+        self._latest = Batcher(
+            name, writer.write, limits, self.backoff, on_blocked=on_blocked, reading=self._reading()
+        )
+        return self._latest
+
+    def live_is_busy(self) -> bool:
+        """Whether writes of jobs are under way in this process."""
+        return self._latest.in_flight > 0
+
+    def _reading(self) -> Reading:
+        settings = self.settings
+        return Reading(
+            self.registry.sources,
+            settings.source_batch_size,
+            settings.source_concurrency,
+            settings.source_timeout_seconds,
+            settings.claimed_max_bytes,
+            settings.job_max_bytes,
+        )
 
     async def close(self) -> None:
         """Close the client, after the stock worker's requests in flight were cut."""
         await self.batcher.drain(0)
+        await self.registry.close()
         await self._gc_deletes.close()
         await self._elastic.close()
 

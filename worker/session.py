@@ -17,6 +17,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -65,7 +66,7 @@ class Session:
         may_abort: bool,
         burst: bool,
     ) -> None:
-        settings = runtime.settings
+        self._runtime, settings = runtime, runtime.settings
         self._burst = burst
         self._settings: Settings = settings
         self._started = time.time()
@@ -102,6 +103,7 @@ class Session:
             self._parking,
             self.postpone,
             functions=functions,
+            sources=self._runtime.registry.sources,
             job_max_bytes=self._settings.job_max_bytes,
             # A burst ends when the queue is empty: it does not wait for a worker to come that knows more.
             park_unknown_seconds=0 if self._burst else self._settings.park_unknown_seconds,
@@ -118,6 +120,8 @@ class Session:
             function_room=lambda: self._slots.room,
             may_abort=may_abort,
             accepting=self.batcher.accepting,
+            calm=self._calm,
+            held=lambda index_keys: self._parking.give_back(self.batcher.give_back(index_keys)),
         )
 
     def run_functions_by(self, start: Callable[[Claimed, Call], asyncio.Task[None]]) -> None:
@@ -139,6 +143,7 @@ class Session:
         registered = self._start(self._lifeline.register())
         await asyncio.wait({registered, stop}, return_when=asyncio.FIRST_COMPLETED)
         if not registered.done():  # told to stop before Redis answered
+            await end_tasks([registered])  # before `leave`: what it takes afterwards nobody would give up
             return
         registered.result()
         if formerly:
@@ -177,8 +182,19 @@ class Session:
         await end_tasks(self._tasks)
 
     async def given_back(self, claimed: Claimed, score: float | None, *, untried: bool = False) -> None:
-        """Put one job back into the queue, at a new score or where it was; see Claims.release."""
-        await self.claims.release([(claimed.id, claimed.document_keys, score)], untried=untried)
+        """Put one job back into the queue, at a new score or where it was; see Claims.release.
+
+        Waits for a Redis that does not answer.
+        """
+        while True:
+            try:
+                await self.claims.release([(claimed.id, claimed.document_keys, score)], untried=untried)
+                break
+            except (RedisError, OSError) as error:
+                logger.warning(
+                    "job %s can't be put back yet: Redis does not answer (%s)", claimed.name, error
+                )
+                await asyncio.sleep(_REDIS_PAUSE_SECONDS)
         if self.holding.jobs.get(claimed.id) is claimed:  # not claimed again meanwhile
             self.holding.remove(claimed.id)
 
@@ -187,13 +203,16 @@ class Session:
         self._start(self._postponed(claimed, score))
 
     async def _postponed(self, claimed: Claimed, score: float) -> None:
-        while True:
-            try:
-                await self.given_back(claimed, score, untried=True)
-                return
-            except (RedisError, OSError) as error:
-                logger.warning("a job can't be put back yet: Redis does not answer (%s)", error)
-                await asyncio.sleep(_REDIS_PAUSE_SECONDS)
+        if claimed.is_owned:
+            await self.given_back(claimed, score, untried=True)
+            return
+        with suppress(RedisError, OSError):  # it has stayed where it was, and is handed out again
+            await self.claims.defer(claimed.id, score)
+
+    async def _calm(self) -> None:
+        """Wait until all that is held has been sent and answered once, and what has ended is stored."""
+        await self.batcher.tried()
+        await self.finisher.flushed()
 
     async def _acquit(self, formerly: str, innocent: Sequence[bytes]) -> None:
         try:

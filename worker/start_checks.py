@@ -1,7 +1,8 @@
-"""What is checked before a worker takes its first job, once Redis answers.
+"""What is checked before a worker takes its first job.
 
-1. Redis is one that a worker can work with, and keeps what it is given (`redis_checks`).
-2. No worker of the other kind is on the queue (`sharing`).
+1. The registry of sources can be loaded.
+2. Redis is one that a worker can work with, and keeps what it is given (`redis_checks`).
+3. No worker of the other kind is on the queue (`sharing`).
 
 A setting turns each refusal into a warning, except where nothing would work.
 """
@@ -15,9 +16,10 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from settings import Settings
+from settings import Settings, SettingsError
 
 from .redis_checks import Info, impossible, unsafe, untold
+from .registry import load_registry
 from .sharing import Kind, Mark
 
 logger = logging.getLogger("penstock.start")
@@ -38,7 +40,11 @@ class StartRefused(Exception):
 
 
 async def check_start(redis: Redis, settings: Settings, mark: Mark) -> None:
-    """Wait until Redis answers, then check. Raises StartRefused with every problem, not the first alone."""
+    """Load the sources, then wait until Redis answers and check it. Raises StartRefused."""
+    try:
+        load_registry(settings.sources)
+    except SettingsError as error:
+        raise StartRefused(*error.problems) from None
     while True:
         try:
             info = await _info(redis)

@@ -2,8 +2,9 @@
 
 1. Plain `index` actions go into the batcher without their documents being built (see plain_index).
 2. Other writing jobs are checked, taken apart into actions, and go into the batcher.
-3. `load`, `reindex` and custom functions go to the function runner.
-4. What can never succeed ends here with its report.
+3. A `load` is taken apart in the same way where its source is registered, else it waits (see taking_loads).
+4. `reindex` and custom functions go to the function runner.
+5. What can never succeed ends here with its report.
 
 A job that came by plain arq and writes has no number yet: its documents are named, for it to be admitted.
 """
@@ -12,24 +13,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from time import time
 from typing import ParamSpec, TypeVar
 
 from jobs.envelope import document_keys
-from jobs.models import PAYLOADS, BulkWrite
+from jobs.models import PAYLOADS, BulkWrite, LoadDocuments
 from jobs.report import refusal
 
-from .actions import actions_of, kept
+from .actions import Action, actions_of, kept
+from .answers import Blocked
 from .batcher import Batcher
-from .claims import CRASHER, Claimed
+from .claims import ABORTED, CRASHER, Claimed
 from .delivery import Delivery, LoneDelivery
 from .endings import Endings
 from .holding import Holding
-from .intake import WRITES, Call, Refused, read_call, read_payload, read_write
+from .intake import WRITES, Call, Refused, name_at_a_glance, read_call, read_payload, read_write
 from .parking import Parking
 from .plain_index import read_plain
+from .registry import Source
+from .taking_loads import Loads, target_of
 
 logger = logging.getLogger("penstock.session")
 
@@ -42,6 +46,7 @@ _LARGE_BYTES = 512 * 1024
 # Between two looks at a job whose name this worker does not know.
 _SHORTEST_PARK_MS = 1000
 _LONGEST_PARK_MS = 30_000
+_NO_SOURCE = Blocked("unknown_source", "it waits for a worker that has its source")
 _CRASHED = "three times a worker died while it ran this job and nothing else"
 
 P = ParamSpec("P")
@@ -62,12 +67,14 @@ class Taking:
         postpone: Callable[[Claimed, float], None],
         *,
         functions: Collection[str],
+        sources: Mapping[str, Source],
         job_max_bytes: int,
         park_unknown_seconds: float,
     ) -> None:
         self._batcher, self._holding, self._endings, self._parking = batcher, holding, endings, parking
         self._postpone, self._park_ms = postpone, park_unknown_seconds * 1000
         self._functions, self._job_max_bytes = functions, job_max_bytes
+        self._loads = Loads(sources, park_unknown_seconds, time)
         self.run_function: Callable[[Claimed, Call], None] = _no_function
 
     async def take(self, jobs: Sequence[Claimed]) -> list[Unadmitted]:
@@ -75,12 +82,9 @@ class Taking:
         unadmitted: list[Unadmitted] = []
         size, now = 0, time()
         for number, claimed in enumerate(jobs, 1):
-            if self._took_plain(claimed, now):
-                pass
-            elif len(claimed.raw) > _LARGE_BYTES:
-                await self._take(claimed, unadmitted, in_thread=True)
-            else:
-                await self._take(claimed, unadmitted, in_thread=False)
+            large = len(claimed.raw) > _LARGE_BYTES
+            if large or not self._took_plain(claimed, now):
+                await self._take(claimed, unadmitted, in_thread=large)
             size += len(claimed.raw)
             if number % _JOBS_PER_TURN == 0 or size > _BYTES_PER_TURN:
                 self._batcher.pump(only_full=True)
@@ -92,20 +96,21 @@ class Taking:
 
     def _took_plain(self, claimed: Claimed, now: float) -> bool:
         """Hand over a job of plain actions; whether it was one."""
-        if claimed.attempt or len(claimed.raw) > _LARGE_BYTES:
+        if claimed.attempt:
             return False
         plain = read_plain(claimed.raw, self._job_max_bytes)
         if plain is None:
             return False
         self._holding.add(claimed)
         name, enqueued_ms, actions = plain
-        if self._parking.any_blocked and self._parking.takes(claimed, actions[0].index):
+        if self._parking.any_blocked and self._parking.takes(claimed, actions):
             return True
         if name == "index":
             self._batcher.add((LoneDelivery(actions[0], claimed, enqueued_ms, now, self._endings.settled),))
         else:
             done = partial(self._endings.reported, claimed, name, enqueued_ms)
-            self._batcher.add(Delivery(actions, done, bulk=True, claimed=claimed).entries)
+            answered = self._endings.answered
+            self._batcher.add(Delivery(actions, done, bulk=True, answered=answered, claimed=claimed).entries)
         return True
 
     async def _take(self, claimed: Claimed, unadmitted: list[Unadmitted], *, in_thread: bool) -> None:
@@ -114,11 +119,16 @@ class Taking:
             self._holding.add(claimed)
         try:
             if claimed.attempt == CRASHER:
+                name = name_at_a_glance(claimed.raw) or name
                 raise Refused(refusal("crashed_workers", _CRASHED))  # noqa: TRY301 - as every other refusal
             call = await _run(in_thread, read_call, claimed.raw, self._job_max_bytes)
             name, enqueued_ms, retry_of = call.name[:100], call.enqueued_ms, call.retried.retry_of
             if not claimed.is_owned:
-                unadmitted.append((claimed.id, await _run(in_thread, _documents_of, call)))
+                documents = await _run(in_thread, self._documents_of, call)
+                if documents is None:
+                    self._wait_for_a_worker(claimed, call, "source", call.arguments["source"])
+                else:
+                    unadmitted.append((claimed.id, documents))
                 return
             await self._hand_over(claimed, call, in_thread=in_thread)
             return
@@ -135,24 +145,59 @@ class Taking:
             unadmitted.append((claimed.id, ()))
 
     async def _hand_over(self, claimed: Claimed, call: Call, *, in_thread: bool) -> None:
-        if call.name in WRITES and claimed.attempt < 0:
+        if call.name in WRITES and claimed.attempt == ABORTED:
             self._endings.aborted(claimed, call.name, call.enqueued_ms)
         elif call.name in WRITES:
             delivery = await _run(in_thread, self._delivery, claimed, call)
-            if not self._parking.takes(claimed, delivery.entries[0].action.index):
+            actions = [entry.action for entry in delivery.entries]
+            if not self._parking.takes(claimed, actions):
                 self._batcher.add(delivery.entries)
+        elif call.name == LoadDocuments.job:
+            await self._hand_load_over(claimed, call, in_thread=in_thread)
         elif call.name in self._functions:
-            self._holding.functions.add(claimed.id)
             self.run_function(claimed, call)
-        elif (age_ms := time() * 1000 - call.enqueued_ms) < self._park_ms:
-            # A worker that knows it may come yet: a deploy in the wrong order loses nothing.
-            logger.info("no job is named %r here; %s is parked", call.name[:100], claimed.name)
-            pause_ms = min(max(age_ms / 2, _SHORTEST_PARK_MS), _LONGEST_PARK_MS)
-            self._postpone(claimed, time() * 1000 + pause_ms)
+        elif time() * 1000 - call.enqueued_ms < self._park_ms:
+            self._wait_for_a_worker(claimed, call, "job", call.name)
         else:
-            known = ", ".join(sorted({*WRITES, *self._functions}))
+            known = ", ".join(sorted({*WRITES, LoadDocuments.job, *self._functions}))
             reason = f"no job is named {call.name[:100]!r}; this worker knows {known}"
             raise Refused(refusal("unknown_job", reason))
+
+    async def _hand_load_over(self, claimed: Claimed, call: Call, *, in_thread: bool) -> None:
+        if claimed.attempt == ABORTED:
+            self._endings.aborted(claimed, call.name, call.enqueued_ms)
+            return
+        actions = await _run(in_thread, self._loads.actions, call)
+        if actions is None:
+            # It has its number: jobs behind it on its documents wait for it, wherever it waits itself.
+            self._parking.wants_another(target_of(call), claimed, _NO_SOURCE)
+        elif not self._parking.takes(claimed, actions):
+            self._parking.passed(target_of(call))
+            self._batcher.add_loads(self._load(claimed, call, actions).entries)
+
+    def _load(self, claimed: Claimed, call: Call, actions: Sequence[Action]) -> Delivery:
+        retry_of, enqueued_ms = call.retried.retry_of, call.enqueued_ms
+        done = partial(self._endings.reported, claimed, call.name, enqueued_ms, retry_of=retry_of)
+        answered = self._endings.answered
+        return Delivery(actions, done, bulk=True, answered=answered, claimed=claimed, enqueued_ms=enqueued_ms)
+
+    def _documents_of(self, call: Call) -> Sequence[str] | None:
+        """The documents that a job writes; None where nobody can name them here, and it has to wait.
+
+        None are named where its payload is wrong: it is refused when it is claimed.
+        """
+        try:
+            if call.name == LoadDocuments.job:
+                return self._loads.documents(call)
+            return document_keys(read_payload(call.name, call.arguments)) if call.name in PAYLOADS else ()
+        except Refused:
+            return ()
+
+    def _wait_for_a_worker(self, claimed: Claimed, call: Call, what: str, name: str) -> None:
+        """One that knows it may come yet: a deploy in the wrong order loses nothing."""
+        logger.info("no %s is named %r here; %s is parked", what, name[:100], claimed.name)
+        pause_ms = min(max((time() * 1000 - call.enqueued_ms) / 2, _SHORTEST_PARK_MS), _LONGEST_PARK_MS)
+        self._postpone(claimed, time() * 1000 + pause_ms)
 
     def _delivery(self, claimed: Claimed, call: Call) -> Delivery:
         payload, number = read_write(call)
@@ -165,16 +210,14 @@ class Taking:
             actions = [action._replace(begun_before=True) for action in actions]
         if retried.keep:
             actions, enqueued_ms = kept(actions, retried.positions), call.enqueued_ms
-        bulk = isinstance(payload, BulkWrite)
-        return Delivery(actions, done, bulk=bulk, claimed=claimed, enqueued_ms=enqueued_ms)
-
-
-def _documents_of(call: Call) -> Sequence[str]:
-    """The documents that a job writes; none where its payload is wrong: it is refused when it is claimed."""
-    try:
-        return document_keys(read_payload(call.name, call.arguments)) if call.name in PAYLOADS else ()
-    except Refused:
-        return ()
+        return Delivery(
+            actions,
+            done,
+            bulk=isinstance(payload, BulkWrite),
+            answered=self._endings.answered,
+            claimed=claimed,
+            enqueued_ms=enqueued_ms,
+        )
 
 
 async def _run(in_thread: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

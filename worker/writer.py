@@ -2,9 +2,7 @@
 
 1. Look: one realtime mget (no source) for all actions that depend on what is stored.
 2. Plan: each action becomes a line, or an outcome at once.
-3. Send: one `_bulk` request, its body joined from bytes that are serialised already. The client's helpers
-   (`async_streaming_bulk`) build and compare every line once more, for retries and chunks that they must
-   not do here: about 10 us an action.
+3. Send: one `_bulk` request, its body joined from bytes that are serialised already (`bulk_request`).
 4. Read: the answers by position. A reply that does not have exactly one item a line leaves all unsure.
 5. Refresh: once, for all actions of the batch that wait until they are visible.
 """
@@ -16,7 +14,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import orjson
 from elastic_transport import ApiError, TransportError
 from elasticsearch import NotFoundError
 
@@ -25,25 +22,17 @@ from jobs.outcomes import Outcome
 from .actions import Action
 from .answers import Answer, Away, Problem, Settled, Trouble, read_failure, read_item
 from .batcher import Reply
+from .bulk_request import NotElasticsearch, send_bulk, without_frames
 from .elastic import ProcessClient
 from .lines import Absent, Line, Seen, plan, read_look
 
 logger = logging.getLogger("penstock.writer")
 
-# Not `client.bulk`: it sends PUT, which aiohttp sends again by itself where a kept connection was lost, and
-# retries have one owner here. `timeout`: a shard without a primary answers in time, as an item of its own;
-# after the default of a minute the whole request would have failed.
-_BULK_PATH = "/_bulk?timeout=5s"
-_BULK_HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 # Seconds before each try of a refresh.
 _REFRESH_PAUSES = (0.0, 0.1, 0.5, 1.0, 2.0)
 _NO_RIGHT_TO_READ = frozenset({401, 403})
 _REFRESH_REFUSED = frozenset({400, 401, 403})
 _VISIBLE = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.DELETED, Outcome.MISSING})
-
-
-class NotElasticsearch(Exception):
-    """Raised when an answer is none of Elasticsearch's, though its status says success."""
 
 
 class BulkWriter:
@@ -78,7 +67,7 @@ class BulkWriter:
             # The look may have been executed after another worker took over: an update on top of what
             # that one wrote would pass for a first one.
             return [Trouble.UNSURE] * len(actions)
-        items = await self._send(lines) if lines else []
+        items = await send_bulk(self._elastic.client, lines) if lines else []
         answers = _merge(actions, plans, items)
         return await self._made_visible(actions, answers)
 
@@ -96,13 +85,6 @@ class BulkWriter:
             return {action.key: Trouble.UNAVAILABLE for action in actions}
         found = zip(actions, map(read_look, _documents(answer.body, len(actions))), strict=True)
         return {action.key: seen for action, seen in found if seen is not None}
-
-    async def _send(self, lines: Sequence[Line]) -> list[dict[str, Any]]:
-        """The items of the reply, each without the name of its operation around it."""
-        answer = await self._elastic.client.perform_request(
-            "POST", _BULK_PATH, headers=_BULK_HEADERS, body=_body(lines), endpoint_id="bulk"
-        )
-        return _items(answer.body, len(lines))
 
     async def _made_visible(self, actions: Sequence[Action], answers: list[Answer]) -> list[Answer]:
         """The answers, after a refresh for those that wait for it.
@@ -132,44 +114,6 @@ class BulkWriter:
         except NotFoundError:
             # One of them is gone, with all its documents: refresh what is left.
             await self._elastic.client.indices.refresh(index=sorted(indices), ignore_unavailable=True)
-
-
-def without_frames(error: ApiError | TransportError) -> ApiError | TransportError:
-    """The error, without the stacks of its own and of what it came from.
-
-    The client keeps the error in a frame of that stack, a cycle, and the frames hold the request's body:
-    in an outage the memory grew by each of them until the garbage collector came (measured).
-    """
-    one: BaseException | None = error
-    while one is not None:
-        one.__traceback__ = None
-        one = one.__cause__ or one.__context__
-    return error
-
-
-def _body(lines: Sequence[Line]) -> bytes:
-    """The body of a request. In a function of its own, so that its parts are gone while it travels."""
-    parts: list[bytes] = []
-    for line in lines:
-        parts.append(orjson.dumps(line.header))
-        if line.body is not None:
-            parts.append(line.body)
-    parts.append(b"")  # the body ends with a newline
-    return b"\n".join(parts)
-
-
-def _items(answer: Any, wanted: int) -> list[dict[str, Any]]:
-    """The items of a bulk answer. Raises NotElasticsearch where there is not exactly one for each line.
-
-    With one missing nobody knows which it is: what the others say is not worth believing either.
-    """
-    try:
-        items = [item for named in answer["items"] for item in named.values()]
-        if all(type(item) is dict for item in items) and len(items) == wanted:
-            return items
-    except (KeyError, TypeError, AttributeError):
-        pass
-    raise NotElasticsearch(f"the answer to a bulk request of {wanted} actions does not have {wanted} items")
 
 
 def _documents(answer: Any, wanted: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The command line of the worker's room: worker, job, dead, info, settings.
+"""The command line of the worker's room: worker, job, dead, reindex, verify, export, import, info, settings.
 
 `penstock.py` composes it with the embedded servers' commands.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from . import dead, info, job, run, show_settings
+from . import dead, export, import_file, info, job, reindex, run, show_settings, verify
 
 app = typer.Typer(
     name="penstock",
@@ -19,5 +19,9 @@ app = typer.Typer(
 app.command("worker")(run.worker)
 app.command("info")(info.info)
 app.command("settings")(show_settings.show_settings)
+app.command("verify")(verify.verify)
+app.command("export")(export.export_index)
+app.command("import")(import_file.import_file)
 app.add_typer(job.app, name="job")
 app.add_typer(dead.app, name="dead")
+app.add_typer(reindex.app, name="reindex")

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from jobs import IndexQueue, PenstockError
+from jobs import IndexQueue, InvalidJob, PenstockError
 from settings import Settings, SettingsError, load, unknown_variables
 
 T = TypeVar("T")
@@ -31,6 +32,15 @@ def settings_or_exit(queue: str | None = None) -> Settings:
         return load(queue=queue)
     except SettingsError as error:
         errors.print(str(error), style="red", highlight=False, markup=False)
+        raise typer.Exit(2) from None
+
+
+def checked(make: Callable[[], T]) -> T:
+    """A payload made of what was given; exit code 2 with the field and the value where it is wrong."""
+    try:
+        return make()
+    except ValidationError as error:
+        errors.print(str(InvalidJob.from_validation(error)), style="red", highlight=False, markup=False)
         raise typer.Exit(2) from None
 
 

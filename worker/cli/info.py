@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from jobs.overview import Overview, WorkerSeen
+from jobs.overview import REFUSED, Overview, WorkerSeen
 
 from .common import QueueName, console, settings_or_exit, with_queue
 
@@ -39,9 +39,11 @@ def print_overview(overview: Overview) -> None:
             style="yellow",
             highlight=False,
         )
+    if overview.held:
+        console.print(f"{overview.held} jobs wait while a reindex moves their index", highlight=False)
     for index in overview.parked:
         console.print(
-            f"[yellow]{escape(index.name)} takes no writes[/], {index.jobs} jobs are parked: "
+            f"[yellow]{escape(index.name)} takes no {REFUSED[index.way]}[/], {index.jobs} jobs are parked: "
             f"{escape(index.type)}: {escape(index.reason)}",
             highlight=False,
         )

@@ -1,8 +1,8 @@
 -- A worker whose lease had ended lives: what it held is no suspect.
 --
--- KEYS  1 queue   2 aside   3 accused   4 suspects
+-- KEYS  1 to 5: see documents.lua   6 accused   7 suspects
 -- ARGV  job ids
-local queue, aside, accused, suspects = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local accused, suspects = KEYS[6], KEYS[7]
 -- See claim.lua.
 redis.call('DEL', suspects .. ':none')
 for i = 1, #ARGV do
@@ -11,7 +11,7 @@ for i = 1, #ARGV do
   local score = redis.call('ZSCORE', accused, id)
   if score then
     redis.call('ZREM', accused, id)
-    bring_back(queue, aside, id, score)
+    bring_back(id, score, split(stored_keys(id)))
   end
 end
 return redis.status_reply('OK')

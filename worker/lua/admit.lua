@@ -1,6 +1,6 @@
--- Give jobs that came by plain arq their numbers, their document keys and no expiry, in one step and in
--- order: from now on they count as enqueued. A job that has its first line already keeps it, so a repeat
--- changes nothing.
+-- Give jobs that came by plain arq, and loads, their numbers, their document keys and no expiry, in one
+-- step and in order: from now on they count as enqueued. A job that has its first line already keeps it, so a
+-- repeat changes nothing.
 --
 -- KEYS  1 queue   2 the last number given out
 -- ARGV  1 '1' to give each its place in the queue by its number, '' to leave its score (stock arq worker)

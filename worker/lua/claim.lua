@@ -1,25 +1,27 @@
 -- Take up to N due jobs, with their payloads, in the order of the queue.
 --
--- KEYS  1 queue   2 this worker's claimed set   3 holders (document key -> jobs and worker)   4 workers
---       5 aside (jobs that wait for a document, with their scores)   6 functions that wait for a slot (the same)
---       7 accused (suspects, the same)   8 suspects (job id -> deaths of workers that held it; 0: it was given
---       back by one that had begun with it)
+-- KEYS  1 to 5: see documents.lua   6 functions that wait for a slot, with their scores   7 accused (suspects, the
+--       same)   8 suspects (job id -> deaths of workers that held it; 0: it was given back by one that had begun
+--       with it)   9 what this worker runs apart from others (claim_suspects.lua)
+--       10 held   11 index keys of which jobs are aside for a hold (see jobs/keys.py)
 -- ARGV  1 worker id   2 most jobs   3 most payload bytes   4 most jobs without document keys
 --       5 jobs to look at, at most   6 '1' where jobs may be aborted
 -- Returns the number of jobs handed out or set aside, the number of suspects that wait (claim_suspects.lua),
---       then for each job handed out: id, score, payload, try; or -1 where this worker is not registered any more (its lease has ended, its jobs are others').
+--       then for each job handed out: id, score, payload, try; or -1 where this worker is not registered any
+--       more (its lease has ended, its jobs are others').
 --       try: for a job with documents 0, or 1 where a worker may have begun with it before; else which try
 --       this is; -1 where the job was aborted.
 --
--- A job without its first line came by plain arq. One that may write is handed out without being claimed
+-- A job without its first line came by plain arq, or is a load. One that may write is handed out without being claimed
 -- (try 0): the worker admits it (admit.lua) and asks again. It must not be claimed yet: two workers would
 -- give numbers to what each has claimed, and later jobs could have theirs first. Any other is a function:
 -- it is claimed as it is, and loses its expiry.
 -- A function that finds no slot moves aside as well, so that it is not met again by every claim; a claim
 -- with free slots brings the first ones back.
+-- A job on an index that is held moves aside until the hold is over. Then each claim brings some back, the earliest
+-- first, until none is left: nobody has to let them go.
 -- A job whose payload is gone is claimed with an empty payload: it gets its report and goes.
-local queue, claimed, holders, workers, aside = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local slotless = KEYS[6]
+local slotless, suspects = KEYS[6], KEYS[8]
 local me = ARGV[1]
 local jobs_left, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local functions_left, scan = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -31,27 +33,19 @@ if redis.call('SISMEMBER', workers, me) == 0 then return -1 end
 -- take, so each begins with a write that needs none.
 redis.call('DEL', claimed .. ':none')
 local clock = redis.call('TIME')
-local due = text(clock[1] * 1000 + clock[2] / 1000)
+local now_ms = clock[1] * 1000 + clock[2] / 1000
+local due = text(now_ms)
+local is_held = holds(KEYS[10], now_ms)
 local some_slotless = redis.call('EXISTS', slotless) == 1
 local somebody_waits = redis.call('EXISTS', aside) == 1
 local may_abort = ARGV[6] == '1' and redis.call('EXISTS', 'arq:abort') == 1
--- Documents under which jobs are set aside in one call, about: each takes some microseconds.
-local MOST_EFFORT = 4000
+-- The documents of the jobs that were read.
 local effort = 0
 local moved, gone, answer = 0, 0, { 0, redis.call('ZCARD', KEYS[7]) }
 -- What this call claims, written at its end: queue and claimed (score, id, …), in progress (key, me, …).
 local parked, mine, in_progress = {}, {}, {}
 -- Jobs of this worker by document, as far as this call knows them; those of this call; others' documents.
 local holding, new, foreign = {}, {}, {}
-local registered = {}
-
--- A worker that is registered no more holds nothing, whatever is written.
-local function is_registered(worker)
-  if registered[worker] == nil then
-    registered[worker] = redis.call('SISMEMBER', workers, worker) == 1
-  end
-  return registered[worker]
-end
 
 -- Who holds the documents of some jobs, asked once for all of them.
 local function look_up_holders(found)
@@ -78,8 +72,8 @@ local function is_free(job)
     local key = job.keys[i]
     if foreign[key] or (holding[key] or 0) >= HELD_MOST then return false end
     if somebody_waits then
-      local first = redis.call('ZRANGE', aside .. ':' .. key, 0, 0, 'WITHSCORES')
-      if first[2] and tonumber(first[2]) < job.score then return false end
+      local _, first = first_waiting(key)
+      if first and tonumber(first) < job.score then return false end
     end
   end
   return true
@@ -87,8 +81,35 @@ end
 
 local function set_aside(job)
   somebody_waits = true
-  moved, gone, effort = moved + 1, gone + 1, effort + #job.keys
-  put_aside(queue, aside, job.id, job.text, job.keys, false)
+  moved, gone = moved + 1, gone + 1
+  put_aside(job.id, job.text, job.keys, false)
+end
+
+-- Most jobs of one index that one call brings back.
+local MOST_LET_GO = 300
+local function hold(job)
+  local index = string.sub(job.keys[1], 1, 4)
+  somebody_waits = true
+  moved, gone = moved + 1, gone + 1
+  put_aside(job.id, job.text, job.keys, true)
+  redis.call('ZADD', KEYS[11] .. ':' .. index, job.text, job.id)
+  redis.call('SADD', KEYS[11], index)
+end
+
+local function let_go(index)
+  local line, documents = KEYS[11] .. ':' .. index, 0
+  local first = redis.call('ZRANGE', line, 0, MOST_LET_GO - 1, 'WITHSCORES')
+  for i = 1, #first, 2 do
+    if documents > MOST_EFFORT then return end
+    redis.call('ZREM', line, first[i])
+    -- It may have been aborted or removed by hand.
+    if redis.call('ZSCORE', kept, first[i]) then
+      local keys = split(stored_keys(first[i]))
+      bring_back(first[i], first[i + 1], keys)
+      documents = documents + #keys
+    end
+  end
+  if redis.call('EXISTS', line) == 0 then redis.call('SREM', KEYS[11], index) end
 end
 
 local function hand_out(job, try)
@@ -151,23 +172,24 @@ local function look(found)
   running = redis.call('MGET', unpack(running))
   local payloads = payloads_of(found)
   for i = 1, #found, 2 do
-    if bytes >= bytes_left then return jobs, (i - 1) / 2, bytes end
+    if bytes >= bytes_left or effort >= MOST_EFFORT then return jobs, (i - 1) / 2, bytes end
     local n = (i + 1) / 2
     local waits = somebody_waits and redis.call('ZSCORE', aside, found[i])
     if waits then
       -- arq's abort has moved it: it goes to its own place, for the next call to meet in order.
-      bring_back(queue, aside, found[i], waits)
+      bring_back(found[i], waits, split(stored_keys(found[i])))
       gone, moved = gone + 1, moved + 1
     elseif not running[n] then
       local payload = payloads[n] or ''
-      local keys = keys_in(payload)
-      bytes = bytes + #payload
+      local spaced = keys_in(payload)
+      local keys = spaced and split(spaced)
+      bytes, effort = bytes + #payload, effort + (keys and #keys or 0)
       jobs[#jobs + 1] = {
         id = found[i],
         text = found[i + 1],
         score = tonumber(found[i + 1]),
         payload = payload,
-        keys = keys and split(keys),
+        keys = keys,
       }
     end
   end
@@ -190,6 +212,8 @@ local function decide(job)
     redis.call('ZREM', slotless, job.id)
     take(job)
     hand_out(job, -1)
+  elseif writes and is_held(job.keys[1]) then
+    hold(job)
   elseif writes and not is_free(job) then
     set_aside(job)
   elseif writes then
@@ -204,6 +228,9 @@ local function decide(job)
   end
 end
 
+for _, index in ipairs(redis.call('SMEMBERS', KEYS[11])) do
+  if not is_held(index) then let_go(index) end
+end
 if functions_left > 0 then bring_back_functions() end
 local offset, size = 0, FIRST_LOOK
 while offset + gone < scan and jobs_left > 0 and bytes_left > 0 and effort < MOST_EFFORT do
@@ -215,7 +242,7 @@ while offset + gone < scan and jobs_left > 0 and bytes_left > 0 and effort < MOS
   local jobs, looked, bytes = look(found)
   look_up_holders(jobs)
   for i = 1, #jobs do
-    if jobs_left < 1 or bytes_left < 1 or effort >= MOST_EFFORT then break end
+    if jobs_left < 1 or bytes_left < 1 then break end
     decide(jobs[i])
   end
   offset = offset + looked - (gone - gone_before)
@@ -232,11 +259,13 @@ for key, jobs in pairs(new) do
   who[n + 1], who[n + 2] = key, jobs == 1 and first or jobs .. ' ' .. me
 end
 many('HSET', holders, who)
+-- From now on others run beside what ran apart from them.
+if #mine > 0 then redis.call('DEL', KEYS[9]) end
 answer[1] = moved
-if redis.call('EXISTS', KEYS[8]) == 1 then
+if redis.call('EXISTS', suspects) == 1 then
   local ids = {}
   for i = 3, #answer, 4 do ids[#ids + 1] = answer[i] end
-  for n, begun in ipairs(many('HMGET', KEYS[8], ids)) do
+  for n, begun in ipairs(many('HMGET', suspects, ids)) do
     if begun and answer[4 * n + 2] == 0 then answer[4 * n + 2] = 1 end
   end
 end

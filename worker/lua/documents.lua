@@ -1,4 +1,8 @@
--- Who holds a document, and who waits for it. `worker.scripts` puts this before the scripts that need it.
+-- Who holds a document, and who waits for it. `worker.scripts` puts this before the scripts that need it, whose
+-- first keys are therefore the same (`Claims.names`):
+--
+-- KEYS  1 queue   2 this worker's claimed set   3 holders (document key -> jobs and worker)   4 workers (ids)
+--       5 aside (jobs that wait for a document, with their scores)
 --
 -- Every unfinished job stays a member of arq's queue, since `arq.jobs.Job.result()` takes a job that is
 -- not there for lost. Its score says where it stands:
@@ -14,9 +18,17 @@
 -- stand at the head of the queue. A document that becomes free brings the first ones back, scores kept.
 --
 -- A redis.call costs more than what it does: where many jobs need the same, it is asked once for all.
+local queue, claimed, holders, workers, aside = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- Jobs that are aside for another reason than a document, and stay there when one becomes free: suspects
+-- (claim_suspects.lua) and those of an index that is parked (park.lua).
+local kept = aside .. '-kept'
 local CLAIMED, ASIDE = '1e13', 2e13
 -- Jobs on one document that a worker holds, at most: a hot document must not fill it up.
 local HELD_MOST = 64
+-- Documents that one call deals with, about: each takes some microseconds, and nobody else has Redis meanwhile.
+local MOST_EFFORT = 4000
+-- What is read of a payload for its first line; megabytes may follow.
+local FIRST_BYTES = 4096
 -- Lua's stack takes no more arguments than 8000 at once; even, so that pairs stay together.
 local MOST_ARGUMENTS = 4000
 
@@ -61,9 +73,15 @@ end
 
 -- The document keys of a stored job; none where it is gone or not admitted.
 local function stored_keys(id)
-  local payload = redis.pcall('GET', 'arq:job:' .. id)
-  -- A key that holds no string answers with an error (a table); one that is gone with false.
-  return type(payload) == 'string' and keys_in(payload) or ''
+  local name = 'arq:job:' .. id
+  local start = redis.pcall('GETRANGE', name, 0, FIRST_BYTES - 1)
+  -- A key that holds no string answers with an error (a table).
+  if type(start) ~= 'string' then return '' end
+  local keys = keys_in(start)
+  if not keys and #start == FIRST_BYTES and string.sub(start, 1, 3) == 'P1 ' then
+    keys = keys_in(redis.call('GET', name))
+  end
+  return keys or ''
 end
 
 local function held_by(holder)
@@ -71,64 +89,120 @@ local function held_by(holder)
   return tonumber(jobs), worker
 end
 
--- Jobs that are aside for another reason than a document, and stay there when one becomes free: suspects
--- (claim_suspects.lua) and those of an index that is parked (park.lua).
-local function kept(aside) return aside .. '-kept' end
+local registered = {}
+local function is_registered(worker)
+  if registered[worker] == nil then
+    registered[worker] = redis.call('SISMEMBER', workers, worker) == 1
+  end
+  return registered[worker]
+end
+
+-- Whether another worker than this one holds a document. One that is registered no more holds nothing,
+-- whatever is written: its job's payload may have been removed by hand.
+local function is_anothers(key, worker)
+  local holder = redis.call('HGET', holders, key)
+  if not holder then return false end
+  local _, who = held_by(holder)
+  return who ~= worker and is_registered(who)
+end
+
+-- What this call knows: the first ones that wait (document key -> job and score), and jobs that are aside.
+local firsts, is_aside = {}, {}
+
+-- The first job that waits for a document, and its score. One that is not aside any more was removed by hand,
+-- and its documents were not known when it left: it would close this one for good.
+local function first_waiting(key)
+  local first = firsts[key]
+  while not first do
+    local line = aside .. ':' .. key
+    first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
+    local id = first[1]
+    if id and not is_aside[id] then
+      is_aside[id] = redis.call('ZSCORE', aside, id)
+      if not is_aside[id] then
+        redis.call('ZREM', line, id)
+        first = nil
+      end
+    end
+  end
+  firsts[key] = first
+  return first[1], first[2]
+end
 
 -- Put a job aside, under each of its documents; `keep` where no document brings it back.
-local function put_aside(queue, aside, id, score, keys, keep)
+local function put_aside(id, score, keys, keep)
   redis.call('ZADD', aside, score, id)
-  for i = 1, #keys do redis.call('ZADD', aside .. ':' .. keys[i], score, id) end
-  if keep then redis.call('ZADD', kept(aside), score, id) end
+  for i = 1, #keys do
+    redis.call('ZADD', aside .. ':' .. keys[i], score, id)
+    firsts[keys[i]] = nil
+  end
+  if keep then redis.call('ZADD', kept, score, id) end
   redis.call('ZADD', queue, text(tonumber(score) + ASIDE), id)
 end
 
-local function leave_aside(aside, id, keys)
-  for i = 1, #keys do redis.call('ZREM', aside .. ':' .. keys[i], id) end
+local function leave_line(key, id)
+  redis.call('ZREM', aside .. ':' .. key, id)
+  firsts[key] = nil
+end
+
+local function leave_aside(id, keys)
+  for i = 1, #keys do leave_line(keys[i], id) end
   redis.call('ZREM', aside, id)
-  redis.call('ZREM', kept(aside), id)
+  redis.call('ZREM', kept, id)
+  is_aside[id] = nil
 end
 
 -- Put a job that is aside back to its place in the queue.
-local function bring_back(queue, aside, id, score)
-  leave_aside(aside, id, split(stored_keys(id)))
+local function bring_back(id, score, keys)
+  leave_aside(id, keys)
   redis.call('ZADD', queue, 'XX', score, id)
 end
 
 -- Whether a job that is aside could be claimed: it is the first of all that wait for its documents, and none
 -- of them is held by another worker than this one.
-local function could_go(aside, holders, worker, id)
-  -- Asked first, since the rest costs a call for each of its documents.
-  if redis.call('ZSCORE', kept(aside), id) then return false end
-  local keys = split(stored_keys(id))
-  for i = 1, #keys do
-    if redis.call('ZRANGE', aside .. ':' .. keys[i], 0, 0)[1] ~= id then return false end
-    local holder = redis.call('HGET', holders, keys[i])
-    if holder then
-      local _, who = held_by(holder)
-      if who ~= worker then return false end
+--
+-- It is asked once for each document that has become free: `woken.asked` has its documents, and the one that it
+-- is still stuck at. While jobs only come back, those before it stay free, and nothing changes until one does.
+local function could_go(worker, id, woken)
+  local job = woken.asked[id]
+  if not job then
+    local stays = redis.call('ZSCORE', kept, id)
+    job = { stays = stays, keys = stays and {} or split(stored_keys(id)), next = 1 }
+    woken.asked[id] = job
+  end
+  if job.stays or job.stuck == woken.jobs then return false end
+  while job.next <= #job.keys do
+    local key = job.keys[job.next]
+    if first_waiting(key) ~= id or is_anothers(key, worker) then
+      job.stuck = woken.jobs
+      return false
     end
+    job.next = job.next + 1
   end
   return true
 end
 
+local function nobody_woken() return { jobs = 0, documents = 0, asked = {} } end
+
 -- A document has become free, or nearly: the first jobs that wait for it come back. One that waits for another
--- document as well comes back with that one; nobody behind it goes before it. Returns whether any came back.
-local function wake(queue, aside, holders, worker, key)
-  local waiting = redis.call('ZRANGE', aside .. ':' .. key, 0, HELD_MOST - 1, 'WITHSCORES')
-  for i = 1, #waiting, 2 do
-    if not could_go(aside, holders, worker, waiting[i]) then return i > 1 end
-    bring_back(queue, aside, waiting[i], waiting[i + 1])
+-- document as well comes back with that one; nobody behind it goes before it. `woken` counts jobs and documents.
+local function wake(worker, key, woken)
+  for n = 1, HELD_MOST do
+    local id, score = first_waiting(key)
+    -- Who is behind one that comes back may wait for its end.
+    if not id or (n > 1 and woken.documents > MOST_EFFORT) or not could_go(worker, id, woken) then return end
+    local keys = woken.asked[id].keys
+    bring_back(id, score, keys)
     -- Its payload may have been removed by hand, and its keys with it.
-    redis.call('ZREM', aside .. ':' .. key, waiting[i])
+    if #keys == 0 then leave_line(key, id) end
+    woken.jobs, woken.documents = woken.jobs + 1, woken.documents + #keys
   end
-  return #waiting > 0
 end
 
 -- Jobs of a worker have ended or go back: `ended` counts them by document key. Returns whether that has brought
 -- others back, for which somebody has to look.
-local function free(queue, aside, holders, worker, ended)
-  local keys, freed, kept, nearly = {}, {}, {}, {}
+local function free(worker, ended)
+  local keys, freed, fewer, nearly = {}, {}, {}, {}
   for key in pairs(ended) do keys[#keys + 1] = key end
   local last_one = '1 ' .. worker
   for i, holder in ipairs(many('HMGET', holders, keys)) do
@@ -139,17 +213,16 @@ local function free(queue, aside, holders, worker, ended)
       if left < 1 then
         freed[#freed + 1] = key
       else
-        kept[#kept + 1], kept[#kept + 2] = key, left .. ' ' .. worker
+        fewer[#fewer + 1], fewer[#fewer + 2] = key, left .. ' ' .. worker
         if left < HELD_MOST / 2 then nearly[#nearly + 1] = key end
       end
     end
   end
   many('HDEL', holders, freed)
-  many('HSET', holders, kept)
-  local woken = false
-  if redis.call('EXISTS', aside) == 1 then
-    for _, key in ipairs(freed) do woken = wake(queue, aside, holders, worker, key) or woken end
-    for _, key in ipairs(nearly) do woken = wake(queue, aside, holders, worker, key) or woken end
-  end
-  return woken
+  many('HSET', holders, fewer)
+  if redis.call('EXISTS', aside) == 0 then return false end
+  local woken = nobody_woken()
+  for _, key in ipairs(freed) do wake(worker, key, woken) end
+  for _, key in ipairs(nearly) do wake(worker, key, woken) end
+  return woken.jobs > 0
 end

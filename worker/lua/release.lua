@@ -1,11 +1,10 @@
 -- Put claimed jobs back into the queue, each at a score, and free their documents.
 --
--- KEYS  1 queue   2 this worker's claimed set   3 holders   4 aside
+-- KEYS  1 to 5: see documents.lua
 -- ARGV  1 worker id   2 wake channel   3 '1' where no try of these counts that was begun
 --       then for each job: id, document keys (a space between two), new score, or '' for the one it had (then
 --       its try does not count either)
 -- Returns the number of jobs put back; one that this worker does not own any more is left alone.
-local queue, claimed, holders, aside = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local released, documents = 0, {}
 for i = 4, #ARGV, 3 do
   local id, keys, score = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -21,6 +20,6 @@ for i = 4, #ARGV, 3 do
     released = released + 1
   end
 end
-free(queue, aside, holders, ARGV[1], documents)
+free(ARGV[1], documents)
 redis.call('PUBLISH', ARGV[2], '1')
 return released

@@ -1,0 +1,126 @@
+"""Brings documents that jobs have touched from one index into the other, until few are left, or none.
+
+1. Read some touched ids, the longest untouched first.
+2. Read the documents as they are at this moment, from the index or from the source.
+3. Write them, each with its version, or remove them with the version of the delete.
+4. Forget those that were not touched again meanwhile.
+
+Every round may be repeated: versions keep what is newer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from ..records import found_in
+from ..registry import Record, Source
+from .converting import Change, Converted, of_hits, of_records
+from .pages import read_now
+from .room import Room, SourceTrouble, answered
+from .target import Target
+from .touched import Touched, TouchedSet
+from .writing import Copy
+
+# Documents that are read in one request.
+_ROUND = 500
+# So few are caught up with while the jobs are held.
+_FEW = 500
+# What a hold that was lost at the last moment can have let through, and more.
+_ONCE_MORE = 10_000
+
+
+class Reader(Protocol):
+    """Where touched documents are read."""
+
+    async def __call__(self, touched: Sequence[Touched]) -> Converted:
+        """Their copies; none for what is neither there nor known to be deleted."""
+
+
+class FromIndex:
+    """Reads an index. `routings`: those that its aliases give to documents whose jobs name none."""
+
+    def __init__(self, room: Room, index: str, change: Change | None, routings: Sequence[str]) -> None:
+        self._room, self._index, self._change, self._routings = room, index, change, routings
+
+    async def __call__(self, touched: Sequence[Touched]) -> Converted:
+        """See Reader."""
+        wanted = [(one, routing) for one in touched for routing in self._places(one)]
+        pairs = [(one.id, routing) for one, routing in wanted]
+        found = await read_now(self._room.client, self._index, pairs)
+        converted = await of_hits((hit for hit in found if hit is not None), self._change)
+        for (one, routing), hit in zip(wanted, found, strict=True):
+            if hit is None and one.deleted_version:
+                converted.copies.append(Copy(one.id, routing, one.deleted_version, None))
+        return converted
+
+    def _places(self, one: Touched) -> Sequence[str | None]:
+        """The routings under which the document may be: a job does not say which alias's it got."""
+        return (None, *self._routings) if one.routing is None else (one.routing,)
+
+
+class FromSource:
+    """Reads a source. What it no longer has is removed."""
+
+    def __init__(self, room: Room, source: Source, change: Change | None) -> None:
+        self._room, self._source, self._change = room, source, change
+
+    async def __call__(self, touched: Sequence[Touched]) -> Converted:
+        """See Reader. Raises SourceTrouble."""
+        version = await self._room.version_now()  # before the read: a later write must win over what is read
+        records = await self._fetch(list(dict.fromkeys(one.id for one in touched)))
+        converted = await of_records(records.values(), version, self._change)
+        for one in touched:
+            record = records.get(one.id)
+            if record is None or record.routing != one.routing:  # gone, or moved to another routing
+                converted.copies.append(Copy(one.id, one.routing, version, None))
+        return converted
+
+    async def _fetch(self, ids: Sequence[str]) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        size = self._room.settings.source_batch_size
+        for first in range(0, len(ids), size):
+            part = ids[first : first + size]
+            answer = found_in(await answered(self._room, self._source.fetch(part)), part)
+            if why := answer.strange or (answer.twice and f"two records of one id: {min(answer.twice)!r}"):
+                raise SourceTrouble(why)  # what is missing in such an answer may be there
+            found |= answer.records
+        return found
+
+
+class CatchUp:
+    """See the module. `done` counts what was caught up with in this run."""
+
+    def __init__(self, touched: TouchedSet, read: Reader, target: Target) -> None:
+        self._touched, self._read, self._target = touched, read, target
+        self.done = 0
+
+    async def rounds(self, save: Callable[[int], Awaitable[None]]) -> None:
+        """Until few are left, or until they come as fast as they go; `save` is told how many are left."""
+        left = await self._touched.count()
+        while left:
+            for _ in range(0, left, _ROUND):
+                await self._some(self._target.write)
+            before, left = left, await self._touched.count()
+            await save(left)
+            if left < _FEW or left >= before:
+                return
+
+    async def to_zero(self) -> None:
+        """Until none is left, waiting for nobody: for a moment in which nothing is touched."""
+        while await self._some(self._target.write_at_once):
+            pass
+
+    async def once_more(self) -> None:
+        """Bring the first ones over without forgetting that they were touched."""
+        touched = await self._touched.first(_ONCE_MORE)
+        for first in range(0, len(touched), _ROUND):
+            await self._target.write_at_once(await self._read(touched[first : first + _ROUND]))
+
+    async def _some(self, write: Callable[[Converted], Awaitable[None]]) -> int:
+        touched = await self._touched.first(_ROUND)
+        if touched:
+            await write(await self._read(touched))
+            await self._touched.forget(touched)
+            self.done += len(touched)
+        return len(touched)

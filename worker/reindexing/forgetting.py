@@ -1,0 +1,63 @@
+"""Ends what a reindex leaves behind on purpose: the record of touched documents, and the index not in use."""
+
+from __future__ import annotations
+
+import json
+
+from elasticsearch import AsyncElasticsearch
+from redis.asyncio import Redis
+
+from jobs import keys
+from jobs.errors import JobNotFound, PenstockError
+
+from .state import State, read_state
+from .swap import leads_to
+from .touched import Touching
+
+
+class CannotForget(PenstockError):
+    """Raised when a reindex can't be forgotten: it runs, or its index is in use."""
+
+
+async def forget(redis: Redis, client: AsyncElasticsearch, alias: str, *, delete_index: bool) -> list[str]:
+    """Forget the reindex of an alias; the indices that were deleted. May be repeated.
+
+    One whose job is gone is tidied up as well. Raises JobNotFound, CannotForget.
+    """
+    state = await read_state(redis, alias)
+    if state is None:
+        raise JobNotFound(f"no reindex of {alias!r} is known")
+    spare = await _spare(redis, client, alias, state)
+    deleted: list[str] = []
+    for index, wanted in spare.items():
+        if wanted or delete_index:
+            await client.options(ignore_status=404).indices.delete(index=index)
+            deleted.append(index)
+    touching = Touching(redis)
+    for id in {state.id, *([state.kept.id] if state.kept else [])}:
+        await touching.stop(id)
+    await redis.delete(keys.reindex_state(alias))
+    await redis.srem(keys.REINDEXES, alias)  # type: ignore[misc]  # typed for both of redis-py's clients
+    return deleted
+
+
+async def _spare(redis: Redis, client: AsyncElasticsearch, alias: str, state: State) -> dict[str, bool]:
+    """The indices that nobody needs; True: half built ones, which go in any case."""
+    spare: dict[str, bool] = {}
+    if not state.phase.final:
+        await _check_gone(redis, alias)
+        if state.new and not state.rollback and not await leads_to(client, alias, state.new):
+            spare[state.new] = True
+    if state.kept:
+        if await leads_to(client, alias, state.kept.spare):
+            raise CannotForget(f"{alias} leads to {state.kept.spare}: nothing was forgotten or deleted")
+        spare.setdefault(state.kept.spare, False)
+    return spare
+
+
+async def _check_gone(redis: Redis, alias: str) -> None:
+    """Raises CannotForget while the job of the reindex is in its queue."""
+    raw = await redis.hmget(keys.reindex_state(alias), ["job", "queue"])  # type: ignore[misc]
+    job, queue = (json.loads(value) for value in raw)
+    if await redis.zscore(queue, job) is not None:
+        raise CannotForget(f"the reindex of {alias} is under way (job {job}): cancel it first")

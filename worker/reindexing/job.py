@@ -1,0 +1,76 @@
+"""`reindex` as an arq function; refused under arq's stock worker, which tells nobody what it writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from arq.worker import Retry
+
+from jobs.errors import JobFailed
+from jobs.models import ReindexAlias
+from jobs.report import Report, refusal
+
+from ..cancelling import end_tasks
+from ..intake import Refused, read_payload
+from ..runtime import runtime_of
+from .room import Room
+from .run import reindex as run
+from .state import NotOwner
+
+_TAKEN_OVER_PAUSE_SECONDS = 5
+
+
+async def reindex(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
+    """Build a new index behind an alias and move the alias to it, or move it back. Raises JobFailed."""
+    payload = _read(arguments)
+    runtime = runtime_of(ctx)
+    room = Room(
+        client=runtime.client,
+        redis=ctx["redis"],
+        registry=runtime.registry,
+        settings=runtime.settings,
+        backoff=runtime.backoff,
+        queue=runtime.settings.queue,
+    )
+    try:
+        async with _until(runtime.stopping):
+            return await run(room, payload, ctx["job_id"], runtime.live_is_busy)
+    except NotOwner:
+        # Another worker is at it, or has ended it: if this one still has the job, it finds the report then.
+        raise Retry(_TAKEN_OVER_PAUSE_SECONDS) from None
+
+
+async def refused(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
+    """What arq's stock worker answers."""
+    payload = _read(arguments)
+    reason = "arq's own worker does not tell which documents it writes: run it with `penstock worker`"
+    raise JobFailed(refusal("stock_workers", reason, index=payload.alias))
+
+
+@asynccontextmanager
+async def _until(stopping: asyncio.Event) -> AsyncIterator[None]:
+    """Cut the block off when the worker stops: the job goes back at once, and another worker goes on."""
+    task = asyncio.current_task()
+    assert task is not None
+
+    async def cut() -> None:
+        await stopping.wait()
+        task.cancel()
+
+    watching = asyncio.create_task(cut())
+    try:
+        yield
+    finally:
+        await end_tasks([watching])
+
+
+def _read(arguments: dict[str, Any]) -> ReindexAlias:
+    try:
+        payload = read_payload("reindex", arguments)
+    except Refused as error:
+        raise JobFailed(error.report) from error
+    assert isinstance(payload, ReindexAlias)
+    return payload

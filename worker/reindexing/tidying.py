@@ -1,0 +1,36 @@
+"""The end of a reindex that failed or was cancelled: what it made is removed, nothing more is recorded.
+
+A rollback has made nothing, and what is recorded for it stays: it may be tried again.
+"""
+
+from __future__ import annotations
+
+from jobs.reindexes import ReindexPhase
+from jobs.report import refusal
+
+from .hold import Hold
+from .moving import unblock
+from .room import Room
+from .state import State, Store
+from .swap import leads_to
+from .touched import Touching
+
+_CANCELLED = "cancelled"
+
+
+async def tidy_up(room: Room, store: Store, alias: str, state: State) -> None:
+    """May be repeated. Where the alias has moved all the same, the reindex goes on behind the swap."""
+    if state.moving and state.new and await leads_to(room.client, alias, state.new):
+        await store.enter(state, ReindexPhase.SWITCH, ending=None)
+        return
+    await unblock(room.client, store, state)
+    if state.names:  # nobody may be left to let go of what an earlier run has held for the swap
+        await Hold(room.redis, state.id, state.names).let_go()
+    if not state.rollback:
+        await Touching(room.redis).stop(state.id)
+        if state.new:
+            await room.client.options(ignore_status=404).indices.delete(index=state.new)
+    report = state.ending or refusal(_CANCELLED, "the reindex was ended", index=alias)
+    cancelled = report.rejected[0].type == _CANCELLED
+    phase = ReindexPhase.CANCELLED if cancelled else ReindexPhase.FAILED
+    await store.enter(state, phase, report=report.to_wire(), problem=report.failure())

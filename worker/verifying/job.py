@@ -1,0 +1,80 @@
+"""The job `verify`, as an arq function."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+from arq.worker import Retry
+from elastic_transport import ApiError, TransportError
+from redis.exceptions import RedisError
+
+from jobs.errors import JobFailed
+from jobs.models import VerifyIndex
+from jobs.report import Report, refusal
+
+from ..answers import read_failure
+from ..intake import Refused, read_payload
+from ..records import BadRecord
+from ..runtime import runtime_of
+from .findings import Place
+from .run import verify as compare
+
+logger = logging.getLogger("penstock.verify")
+
+_PAUSE_SECONDS = 5
+# A source that is away comes back; one with a defect does not: two minutes tell them apart.
+_SOURCE_TRIES = 24
+
+
+async def verify(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
+    """Compare an index with a source. A report of success says that it was compared, and what differs."""
+    payload = _payload(arguments)
+    runtime = runtime_of(ctx)
+    began = monotonic()
+    try:
+        place = await compare(
+            runtime.client,
+            ctx["redis"],
+            runtime.registry,
+            payload,
+            runtime.backoff,
+            queue=runtime.settings.queue,
+        )
+    except JobFailed:
+        raise
+    except (RedisError, OSError) as error:
+        raise Retry(_PAUSE_SECONDS) from error  # it goes on where it was
+    except (ApiError, TransportError) as error:
+        problem = read_failure(error)[1]
+        raise JobFailed(refusal(problem.type, problem.reason, index=payload.index)) from error
+    except Exception as error:  # whatever the source raises
+        raise _source_failed(error, payload, ctx["job_try"]) from error
+    logger.info("%s compared with source %s: %d differ", payload.index, payload.source, place.findings.total)
+    took_ms = round((monotonic() - began) * 1000, 3)
+    return Report(index=payload.index, attempts=ctx["job_try"], took_ms=took_ms, details=details(place))
+
+
+def details(place: Place) -> dict[str, Any]:
+    """What is told of a verification that has ended."""
+    return {"source": place.source, "documents": place.documents, **place.findings.to_wire()}
+
+
+def _payload(arguments: dict[str, Any]) -> VerifyIndex:
+    try:
+        payload = read_payload("verify", arguments)
+    except Refused as refused:
+        raise JobFailed(refused.report) from refused
+    assert isinstance(payload, VerifyIndex)
+    return payload
+
+
+def _source_failed(error: Exception, payload: VerifyIndex, tries: int) -> Exception:
+    if not isinstance(error, BadRecord) and tries < _SOURCE_TRIES:
+        logger.warning("source %s failed with %s; tried again", payload.source, type(error).__name__)
+        return Retry(_PAUSE_SECONDS)
+    kind = "bad_record" if isinstance(error, BadRecord) else "source_failed"
+    reason = f"source {payload.source!r}: {type(error).__name__}: {error}"
+    return JobFailed(refusal(kind, reason, index=payload.index))
