@@ -1,7 +1,7 @@
 """A worker's side of Redis for tests, without a process: enqueue, claim, finish, release, a line each."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
 
@@ -10,6 +10,7 @@ from worker.backoff import Backoff
 from worker.cancelling import end_tasks
 from worker.claims import Claimed, Claims
 from worker.finisher import Bounds, Ended, Finisher, How
+from worker.touches import Touches
 
 MEGABYTE = 1_048_576
 
@@ -31,8 +32,15 @@ def ids(jobs: Sequence[Claimed] | Sequence[JobHandle]) -> list[str]:
     return [job.id.decode() if isinstance(job.id, bytes) else job.id for job in jobs]
 
 
-async def finish(redis: Redis, claims: Claims, jobs: Sequence[Claimed], result: bytes = b"{}") -> None:
-    """End jobs as successes by the worker's own finisher."""
+async def finish(
+    redis: Redis,
+    claims: Claims,
+    jobs: Sequence[Claimed],
+    result: bytes = b"{}",
+    *,
+    touched: Callable[[Claimed], Touches] = lambda job: (),
+) -> None:
+    """End jobs as successes by the worker's own finisher; `touched` says what each leaves for a reindex."""
     backoff = Backoff(0.1, 1.0, lambda: 1.0)
     let_go: list[bytes] = []
     finisher = Finisher(
@@ -44,7 +52,7 @@ async def finish(redis: Redis, claims: Claims, jobs: Sequence[Claimed], result: 
         bounds=Bounds(60_000, 90_000, 100, 60_000, 1_000_000),
     )
     for job in jobs:
-        finisher.add(Ended(job.id, job.document_keys, result, How.SUCCESS))
+        finisher.add(Ended(job.id, job.document_keys, result, How.SUCCESS, touches=touched(job)))
     storing = asyncio.create_task(finisher.run())
     await asyncio.wait_for(finisher.flushed(), 10)
     await end_tasks([storing])
@@ -60,6 +68,11 @@ async def die(redis: Redis, dead: Claims, other: Claims) -> int:
     """End a worker's lease; the number of jobs that the other one took from it."""
     await redis.delete(f"penstock:arq:queue:worker:{dead.worker}")
     return (await other.reap()).get(dead.worker, 0)
+
+
+async def deaths(redis: Redis, handle: JobHandle) -> int:
+    """How many workers have died while they held a job; where one was alone in that, 4 at least."""
+    return int(await redis.hget("penstock:arq:queue:suspects", handle.id) or 0)
 
 
 async def everything_is_free(redis: Redis) -> bool:

@@ -13,11 +13,12 @@ from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
+from arq.connections import ArqRedis
 from elasticsearch import AsyncElasticsearch
 from redis.asyncio import Redis
 
 from embedded import EmbeddedServers
-from jobs import IndexQueue
+from jobs import IndexQueue, deserialize, serialize
 from settings import Settings, load
 
 # A runner in the background ignores SIGINT, and processes that are started would inherit that.
@@ -70,6 +71,15 @@ async def queue(redis_url: str) -> AsyncIterator[IndexQueue]:
     """A producer on this test's database."""
     async with IndexQueue(redis_url) as index_queue:
         yield index_queue
+
+
+@pytest.fixture
+async def pool(redis_url: str) -> AsyncIterator[ArqRedis]:
+    """A producer that has arq alone, and Penstock's serializer."""
+    connection = Redis.from_url(redis_url).connection_pool
+    arq = ArqRedis(connection, job_serializer=serialize, job_deserializer=deserialize)
+    yield arq
+    await arq.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

@@ -62,6 +62,8 @@ async def test_the_demo_adds_up_and_leaves_nothing_behind(
     assert [f"{n}/9" in output for n in range(1, 10)] == [True] * 9
     assert "tempfile.NamedTemporaryFile" in output
     assert "document_parsing_exception" in output
+    assert "meanwhile" in output
+    assert "jobs held for" in output
     assert "everything adds up" in output
     assert not [pid for pid in worker_pids(output) if psutil.pid_exists(pid)]
     async with AsyncElasticsearch(servers.elasticsearch_url) as client:

@@ -17,7 +17,7 @@ from embedded import EmbeddedServers
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 60
 # The names in the examples themselves; nothing but examples writes to them.
-INDICES = ("penstock-example-products", "penstock-example-orders")
+INDICES = ("penstock-example-products", "penstock-example-orders", "penstock-example-catalogue")
 
 
 @pytest.fixture
@@ -116,3 +116,28 @@ async def test_producer_keeps_a_receipt_for_each_job(
 
     assert '"acknowledged": 1' in output.splitlines()[-1]
     assert '"id": "a.b"' in receipts.read_text()
+
+
+async def test_sqlalchemy_source(
+    environment: dict[str, str], clean_indices: None, elasticsearch: AsyncElasticsearch, tmp_path: Path
+) -> None:
+    environment = environment | {
+        "EXAMPLE_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/rows.sqlite",
+        "PENSTOCK_SOURCES": "examples.sqlalchemy_source:registry",
+    }
+    async with running(environment, "penstock", "worker") as worker:
+        output = await output_of(environment, "examples.sqlalchemy_source")
+        worker.send_signal(signal.SIGTERM)
+        log, _ = await asyncio.wait_for(worker.communicate(), TIMEOUT_SECONDS)
+
+    assert output.splitlines() == [
+        "five rows: {'created': 5}",
+        "one changed, one gone: {'updated': 1, 'deleted': 1}",
+    ]
+    assert worker.returncode == 0, log.decode()
+    index = "penstock-example-catalogue"
+    await elasticsearch.indices.refresh(index=index)
+    found = await elasticsearch.search(index=index)
+    assert {hit["_id"]: hit["_source"]["price"] for hit in found["hits"]["hits"]} == {
+        "1": 9.5, "2": 1.0, "3": 1.5, "4": 2.0
+    }  # fmt: skip

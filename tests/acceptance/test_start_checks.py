@@ -171,3 +171,14 @@ async def test_a_redis_that_comes_later_is_checked_then(start: Any, start_plain:
 
     assert await worker.exit_code() == 2
     assert "got appendonly no" in worker.output
+
+
+async def test_sources_that_can_not_be_loaded_are_refused_in_one_line(start: Any, redis_url: str) -> None:
+    worker = start(env={"PENSTOCK_REDIS_URL": redis_url, "PENSTOCK_SOURCES": "no_such_module:registry"})
+
+    assert await worker.exit_code() == 2
+    (line,) = worker.output.splitlines()
+    assert line.endswith(
+        "the worker does not start: PENSTOCK_SOURCES: expected package.module:registry, got "
+        "'no_such_module:registry': ModuleNotFoundError: No module named 'no_such_module'"
+    )

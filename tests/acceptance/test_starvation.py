@@ -1,17 +1,14 @@
 """Long functions and writes share a worker: neither waits until the other is done."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
-import pytest
 from arq.connections import ArqRedis
 from arq.jobs import Job
 from arq.worker import func
-from redis.asyncio import Redis
 
-from jobs import IndexDocument, IndexQueue, JobHandle, Outcome, deserialize, serialize
+from jobs import IndexDocument, IndexQueue, JobHandle, Outcome, deserialize
 from settings import Settings
 from tests.acceptance.arq_behaviour.kinds import Kind, enqueue, make_worker, result, working
 
@@ -19,15 +16,6 @@ MOST_FUNCTIONS = 5
 # More than one claim looks at: what finds no free slot stays at the head of the queue.
 LONG_FUNCTIONS = 3000
 WRITES = 500
-
-
-@pytest.fixture
-async def pool(redis_url: str) -> AsyncIterator[ArqRedis]:
-    """A producer that has arq alone, and Penstock's serializer."""
-    connection = Redis.from_url(redis_url).connection_pool
-    arq = ArqRedis(connection, job_serializer=serialize, job_deserializer=deserialize)
-    yield arq
-    await arq.aclose(close_connection_pool=True)
 
 
 async def enqueue_long(pool: ArqRedis, number: int) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from jobs import IndexDocument, IndexQueue, Outcome
+from tests.acceptance.catalogue import INDEX
 
 ARQ = ("-m", "arq", "worker.WorkerSettings")
 
@@ -37,6 +38,19 @@ async def test_the_same_jobs_run_and_have_the_same_reports(
 
     assert await worker.stop() == 0
     assert [line for line in left_open([worker]) if "nclosed" in line] == []
+
+
+async def test_loads_read_their_source_there_too(
+    start: Any, queue: IndexQueue, elasticsearch: Any, reports: Any, documents: Any
+) -> None:
+    await elasticsearch.options(ignore_status=404).indices.delete(index=INDEX)
+    worker = start(command=ARQ, env={"PENSTOCK_SOURCES": "tests.acceptance.catalogue:registry"})
+    found = await reports([await queue.load(source="catalogue", ids=["1", "2", "4"])])
+
+    assert [report.counts for report in found] == [{"missing": 1, "created": 2}]
+    assert await documents(INDEX) == {"2": {"n": 2}, "4": {"n": 4}}
+    assert await worker.stop() == 0
+    await elasticsearch.indices.delete(index=INDEX)
 
 
 async def test_a_pickle_is_never_loaded_there_either(

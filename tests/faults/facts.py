@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch
@@ -24,18 +25,29 @@ _HISTORY = (
     keys.dead_letters(DEFAULT_QUEUE),
     keys.retried_prefix(DEFAULT_QUEUE),
     keys.marks(DEFAULT_QUEUE),  # of killed workers; each says when it ends
+    keys.QUEUES,
+    keys.REINDEXES,
+    keys.reindex_state(""),
+    keys.TOUCHED,  # for a rollback, as long as the index before is kept
+    keys.TOUCHING,
     f"{DEFAULT_QUEUE}:health-check",  # arq's, of all workers; a killed one leaves it to expire
 )
 
 
-async def facts(redis: Redis, elasticsearch: AsyncElasticsearch, index: str) -> Facts:
-    """Everything that the checker compares, of all places; the workers must have ended."""
+async def facts(
+    redis: Redis, elasticsearch: AsyncElasticsearch, index: str, others: Collection[str] = ()
+) -> Facts:
+    """Everything that the checker compares; the workers must have ended.
+
+    `index` may be a pattern. `others` are ended jobs that are on no document: the ledger does not know them.
+    """
     ended = await redis.hget(keys.counters(DEFAULT_QUEUE), "jobs")  # type: ignore[misc]  # typed for both clients
     names = await _names(redis)
+    reports = await _reports(redis, [name for name in names if name.startswith(keys.RESULT_PREFIX)])
     return Facts(
-        reports=await _reports(redis, [name for name in names if name.startswith(keys.RESULT_PREFIX)]),
-        documents=await documents(elasticsearch, f"{index}*"),
-        ended=int(ended or 0),
+        reports={job: report for job, report in reports.items() if job not in others},
+        documents=await documents(elasticsearch, index),
+        ended=int(ended or 0) - len(others),
         leftovers=_leftovers(names),
     )
 
@@ -52,19 +64,23 @@ async def unfinished(redis: Redis) -> int:
 
 async def documents(elasticsearch: AsyncElasticsearch, index: str) -> dict[str, dict[str, Any]]:
     """Every document of the index, or of all that a pattern names: id to content."""
+    return {hit["_id"]: hit["_source"] async for hit in hits(elasticsearch, index)}
+
+
+async def hits(elasticsearch: AsyncElasticsearch, index: str) -> AsyncIterator[dict[str, Any]]:
+    """The same as Elasticsearch tells them, with routings."""
     await elasticsearch.indices.refresh(index=index)
-    found: dict[str, dict[str, Any]] = {}
     after: list[Any] | None = None
     pit = {"id": (await elasticsearch.open_point_in_time(index=index, keep_alive="1m"))["id"]}
     while True:
         page = await elasticsearch.search(pit=pit, size=_PAGE, sort=["_shard_doc"], search_after=after)
-        hits = page["hits"]["hits"]
-        if not hits:
+        found = page["hits"]["hits"]
+        if not found:
             break
-        found |= {hit["_id"]: hit["_source"] for hit in hits}
-        after = hits[-1]["sort"]
+        for hit in found:
+            yield hit
+        after = found[-1]["sort"]
     await elasticsearch.close_point_in_time(id=pit["id"])
-    return found
 
 
 async def _names(redis: Redis) -> list[str]:

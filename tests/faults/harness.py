@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from embedded import ElasticsearchServer, RedisServer
 from jobs import JobStatus, Report, keys
 from jobs.handle import JobHandle
-from tests.faults.checker import check
+from tests.faults.checker import Facts, check
 from tests.faults.facts import facts, unfinished
 from tests.faults.fleet import Fleet
 from tests.faults.ledger import Ledger, Submit
@@ -55,6 +55,10 @@ class Harness:
         self.elasticsearch = AsyncElasticsearch(elasticsearch.url, request_timeout=60)
         self.index = f"faults-{uuid4().hex[:12]}"
         self.ledger = Ledger()
+        self.compared = f"{self.index}*"
+        """What the verdict reads: the indices of all places."""
+        self.others: set[str] = set()
+        """Jobs that are on no document, and so not in the ledger."""
         self._directory = directory
         self._proxies = [self.redis_proxy, self.elasticsearch_proxy]
         self._stand_ins: list[StandIn] = []
@@ -140,7 +144,7 @@ class Harness:
 
     async def reports(self) -> list[Report]:
         """All reports."""
-        return list((await facts(self.redis, self.elasticsearch, self.index)).reports.values())
+        return list((await self._facts()).reports.values())
 
     async def settled(self, seconds: float = 90.0) -> None:
         """Wait until every job has ended, and none but the living are registered."""
@@ -165,10 +169,13 @@ class Harness:
             problems.append(f"{await unfinished(self.redis)} {late}")
         await self.fleet.stop()
         problems += [f"a worker ended with exit code {code}" for code in self.fleet.stopped if code != 0]
-        found = await facts(self.redis, self.elasticsearch, self.index)
+        found = await self._facts()
         problems += map(str, check(self.ledger, found, repeats=repeats))
         problems += [f"in a log: {line}" for line in self.fleet.defects()]
         assert not problems, _all_of(problems, self.fleet.logs())
+
+    async def _facts(self) -> Facts:
+        return await facts(self.redis, self.elasticsearch, self.compared, self.others)
 
 
 def _all_of(problems: list[str], logs: str) -> str:

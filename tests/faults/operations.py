@@ -35,7 +35,7 @@ class Operation:
     """One operation on one document. `number` is its own in its stream; `filler` makes it large.
 
     A `doomed` one is refused by the server, whatever the document holds. `place` is added to the name of the
-    index; no two places have a document of the same name.
+    index; no two places have a document of the same name. All operations on a document have its `routing`.
     """
 
     number: int
@@ -44,6 +44,7 @@ class Operation:
     filler: str = ""
     doomed: bool = False
     place: str = ""
+    routing: str = ""
 
     @property
     def content(self) -> dict[str, Any]:
@@ -61,15 +62,16 @@ class Operation:
 
     def action(self, index: str) -> DocumentAction:
         """As a service would enqueue it."""
+        named: dict[str, Any] = {"index": index, "id": self.document}
+        if self.routing:
+            named["routing"] = self.routing
         match self.kind:
             case Kind.INDEX | Kind.CREATE:
-                create = self.kind is Kind.CREATE
-                return IndexDocument(index=index, id=self.document, document=self.content, create=create)
+                return IndexDocument(**named, document=self.content, create=self.kind is Kind.CREATE)
             case Kind.UPDATE | Kind.UPSERT:
-                upsert = self.kind is Kind.UPSERT
-                return UpdateDocument(index=index, id=self.document, doc=self.content, doc_as_upsert=upsert)
+                return UpdateDocument(**named, doc=self.content, doc_as_upsert=self.kind is Kind.UPSERT)
             case Kind.DELETE:
-                return DeleteDocument(index=index, id=self.document)
+                return DeleteDocument(**named)
             case _:
                 assert_never(self.kind)
 

@@ -15,12 +15,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from jobs import Duplicate, IndexQueue, InvalidJob, QueueUnavailable
+from jobs import Duplicate, IndexQueue, InvalidJob, QueueFull, QueueUnavailable
 from tests.faults.ledger import Ledger, State, Submit
 from tests.faults.operations import Operation, payload, stream
 
-# A full Redis has refused the script before its first write: nothing was stored.
-_NOT_STORED = "OutOfMemoryError"
 _PAUSE_SECONDS = 0.2
 
 
@@ -93,8 +91,13 @@ class Producers:
     @asynccontextmanager
     async def under(self, load: Load, *, documents: int, place: str = "") -> AsyncIterator[None]:
         """The block runs under load: operations on so many documents are submitted until it ends."""
+        async with self.submitting(stream(load.seed, documents=documents, place=place), load):
+            yield
+
+    @asynccontextmanager
+    async def submitting(self, operations: Iterable[Operation], load: Load) -> AsyncIterator[None]:
+        """As long as the block runs, these operations are submitted."""
         stop = asyncio.Event()
-        operations = stream(load.seed, documents=documents, place=place)
         work = asyncio.create_task(self.run(operations, load, stop))
         try:
             yield
@@ -123,6 +126,6 @@ class Producers:
                 return State.FAILED, None
             except QueueUnavailable as error:
                 if not persistent:
-                    return State.FAILED if _NOT_STORED in str(error) else State.UNKNOWN, None
+                    return State.FAILED if isinstance(error, QueueFull) else State.UNKNOWN, None
                 await asyncio.sleep(_PAUSE_SECONDS)
         raise AssertionError("itertools.count ends")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.resources import files
 
+from jobs.scripts import script as jobs_script
 from worker.scripts import script
 
 
@@ -14,4 +14,4 @@ def _hash(text: str) -> bytes:
 
 CLAIM = _hash(script("claim"))
 FINISH = _hash(script("finish"))
-ENQUEUE = _hash(files("jobs").joinpath("enqueue.lua").read_text(encoding="utf-8"))
+ENQUEUE = _hash(jobs_script("enqueue"))

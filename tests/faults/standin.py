@@ -38,6 +38,7 @@ class Wrong(StrEnum):
 
     THROTTLED = "429 for the whole request, not executed"
     UNAVAILABLE = "503 for the whole request, not executed"
+    FAILED = "500 for the whole request, not executed"
     REFUSED = "400 for the whole request, not executed"
     TOO_LARGE = "413 for the whole request, not executed"
     ITEMS_THROTTLED = "429 for every third item; the others are executed"
@@ -100,6 +101,8 @@ class StandIn:
                 return _failure(429, "es_rejected_execution_exception", "too busy", {"Retry-After": "1"})
             case Wrong.UNAVAILABLE:
                 return _failure(503, "unavailable_shards_exception", "no primary")
+            case Wrong.FAILED:
+                return _failure(500, "null_pointer_exception", "a defect that one action sets off")
             case Wrong.REFUSED:
                 return _failure(400, "illegal_argument_exception", "an action of this request is malformed")
             case Wrong.TOO_LARGE:

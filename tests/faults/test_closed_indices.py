@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs import keys
+from jobs.overview import REFUSED
 from tests.faults.harness import INDEX, Harness
 from tests.faults.operations import shuffled
 from tests.faults.producers import Load
@@ -20,7 +21,8 @@ CLOSED = "-closed"
 
 
 async def parked(redis: Redis, index: str) -> int:
-    return int(await redis.zcard(keys.parked_prefix(keys.DEFAULT_QUEUE) + index))
+    prefix = keys.parked_prefix(keys.DEFAULT_QUEUE)
+    return sum([await redis.zcard(f"{prefix}{way}:{index}") for way in REFUSED])
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=["write", "disk-flood"])

@@ -63,4 +63,5 @@ async def test_a_job_that_kills_its_process_ends_alone(harness: Harness, seed: i
     async with IndexQueue(harness.redis_server.url) as queue:
         crashers = await queue.dead_letters.list(kind=DeadKind.CRASHER)
     assert [letter.report.rejected[0].type for letter in crashers] == ["crashed_workers"]
+    assert [letter.name for letter in crashers] == ["index"], "seen without its document being read"
     await harness.verdict()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from jobs import JobHandle, keys
 from tests.faults.harness import Harness
+from tests.faults.ledger import Submit
 from tests.faults.operations import shuffled
 from tests.faults.proxy import TcpProxy
 
 RESUMED_SECONDS = 5.0
+# Before the breaker has opened, and after it has closed.
+MOST_ATTEMPTS = 4
 
 
 async def nobody_listens(proxy: TcpProxy) -> None:
@@ -20,6 +24,13 @@ async def nobody_listens(proxy: TcpProxy) -> None:
 def requests(proxy: TcpProxy, begin: float, end: float) -> int:
     """The requests of one process in a span of time; while nobody listens each takes a connection."""
     return sum(begin <= moment <= end for moment in proxy.accepted)
+
+
+async def attempts(harness: Harness, submits: list[Submit]) -> list[int]:
+    """How many requests carried each job."""
+    handles = [JobHandle(submit.job_id or "", harness.redis, keys.DEFAULT_QUEUE) for submit in submits]
+    reports = [await handle.report() for handle in handles]
+    return [report.attempts for report in reports if report]
 
 
 async def test_one_probe_a_second_and_back_at_work_within_five(
@@ -40,9 +51,10 @@ async def test_one_probe_a_second_and_back_at_work_within_five(
     for worker in workers:
         await worker.says("Elasticsearch is away")
     away = clock()
-    waiting += await harness.producers.submit_all(later[200:])
+    unclaimed = await harness.producers.submit_all(later[200:])
     await asyncio.sleep(180 if long_version else 4)  # the outage itself
     back = clock()
+    assert await harness.redis.keys(keys.RETRY_PREFIX + "*") == [], "no job is on its second try"
     for _, elasticsearch in ways:
         elasticsearch.upstream = harness.elasticsearch_server.port
 
@@ -52,5 +64,8 @@ async def test_one_probe_a_second_and_back_at_work_within_five(
     assert clock() - back <= RESUMED_SECONDS
     for _, elasticsearch in ways:
         assert 2 <= requests(elasticsearch, away + 1.0, back) <= (back - away - 1.0) + 1
-    await harness.ended(*waiting)
+    await harness.ended(*waiting, *unclaimed)
+    assert await harness.redis.keys(keys.RETRY_PREFIX + "*") == []
+    assert max(await attempts(harness, unclaimed)) == 1, "what waited in Redis was sent once"
+    assert max(await attempts(harness, waiting)) <= MOST_ATTEMPTS + (back - away), "as a probe each second"
     await harness.verdict()

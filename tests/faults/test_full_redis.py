@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import AsyncIterator
 
-from jobs import keys, serialize
+import pytest
+
+from jobs import IndexQueue, keys, serialize
 from tests.faults.harness import Harness
 from tests.faults.ledger import State, Submit
 from tests.faults.operations import Kind, Operation, shuffled
@@ -25,11 +28,18 @@ async def limit(harness: Harness, more: int) -> None:
     await harness.redis.config_set("maxmemory-policy", "noeviction")
 
 
-async def filled(harness: Harness, *, bytes_each: int = 5_000) -> int:
-    """Submit until Redis takes no more; how many it took."""
+@pytest.fixture
+async def heedless(harness: Harness) -> AsyncIterator[IndexQueue]:
+    """A producer that goes on until Redis itself refuses."""
+    async with IndexQueue(harness.redis_server.url, refuse_above=1.0) as queue:
+        yield queue
+
+
+async def filled(harness: Harness, queue: IndexQueue | None = None, *, bytes_each: int = 5_000) -> int:
+    """Submit until no more is taken; how many jobs were."""
     for number in itertools.count(10_000):
         operation = Operation(number, f"large{number % 40}", Kind.INDEX, filler="f" * bytes_each)
-        submit = await harness.producers.submit(operation, persistent=False)
+        submit = await harness.producers.submit(operation, persistent=False, queue=queue)
         assert submit.state is not State.UNKNOWN, "a full Redis says so"
         if submit.state is State.FAILED:
             return number - 10_000
@@ -47,14 +57,16 @@ async def by_plain_arq(harness: Harness, operations: list[Operation]) -> None:
         harness.ledger.enter(Submit((operation,), State.OK, job_id))
 
 
-async def test_workers_drain_a_full_redis_whoever_dies_and_comes(harness: Harness, seed: int) -> None:
+async def test_workers_drain_a_full_redis_whoever_dies_and_comes(
+    harness: Harness, heedless: IndexQueue, seed: int
+) -> None:
     # Given two workers that hold jobs, and a Redis that is filled up meanwhile
     hold = harness.elasticsearch_proxy.hold(Side.REQUEST, b"_bulk")
     await harness.producers.submit_together(shuffled(seed, documents=40, operations=SMALL))
     victim, _ = await harness.fleet.start(2)
     await asyncio.wait_for(hold.caught.wait(), 20)
     await limit(harness, ROOM_BYTES)
-    assert await filled(harness) > 50
+    assert await filled(harness, heedless) > 50
 
     # When one of them is killed, and another one starts
     harness.fleet.kill(victim)
@@ -63,8 +75,28 @@ async def test_workers_drain_a_full_redis_whoever_dies_and_comes(harness: Harnes
 
     # Then all is drained, with no more memory than before, and there is room again
     await harness.settled()
-    (submit,) = await harness.producers.submit_together([Operation(1, "afterwards", Kind.INDEX)])
+    submit = await harness.producers.submit(Operation(1, "afterwards", Kind.INDEX), queue=heedless)
     await harness.ended(submit)
+    await harness.verdict()
+
+
+async def test_producers_stop_at_the_mark_where_all_others_still_have_room(
+    harness: Harness, seed: int
+) -> None:
+    # Given a Redis of which four fifths are in use, and no worker
+    await harness.redis.setrange("ballast", 8_000_000, b"x")
+    used = int((await harness.redis.info("memory"))["used_memory"])
+    await harness.redis.config_set("maxmemory", str(int(used / 0.8)))
+
+    # When producers go on until they are told to stop
+    assert await filled(harness) > 50
+
+    # Then Redis takes what others write, and new jobs when workers have made room
+    await harness.redis.set("of-others", bytes(100_000))
+    await harness.fleet.start()
+    submit = await harness.producers.submit(Operation(1, "afterwards", Kind.INDEX))
+    await harness.ended(submit)
+    await harness.redis.delete("ballast", "of-others")
     await harness.verdict()
 
 
@@ -85,7 +117,7 @@ async def test_parked_jobs_come_back_to_a_full_redis(harness: Harness, seed: int
     await harness.elasticsearch.indices.put_settings(index=harness.index, settings={block: True})
     submits = await harness.producers.submit_together(shuffled(seed, documents=40, operations=PARKED))
     (worker,) = await harness.fleet.start()
-    parked = keys.parked_prefix(keys.DEFAULT_QUEUE) + harness.index
+    parked = f"{keys.parked_prefix(keys.DEFAULT_QUEUE)}index:{harness.index}"
     await until(lambda: harness.redis.zcard(parked), 20, lambda: f"nothing is parked\n{worker.output}")
     await limit(harness, -1)
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 
 from jobs import Outcome
+from tests.faults.facts import unfinished
 from tests.faults.harness import Harness
 from tests.faults.operations import Kind, Operation, shuffled
 from tests.faults.standin import Wrong
@@ -56,6 +57,31 @@ async def test_a_poisonous_action_fails_alone_though_it_fails_its_whole_request(
 
     # Then
     assert stand_in.happened[Wrong.REFUSED] > len(doomed), "the request was split"
+    await harness.verdict()
+
+
+async def test_an_action_that_makes_elasticsearch_fail_is_tried_alone_until_that_is_mended(
+    harness: Harness,
+) -> None:
+    # Given an Elasticsearch that answers 500 to every request with a certain action in it
+    stand_in = await harness.stand_in()
+    stand_in.wrong = lambda body: Wrong.FAILED if POISON.encode() in body else None
+    guilty = [Operation(n, f"p{n}", Kind.INDEX, filler=POISON) for n in range(3)]
+    innocents = shuffled(1, documents=40, operations=300, first=10)
+
+    # When they travel together
+    submits = await harness.producers.submit_all([*innocents[:100], *guilty[:2], *innocents[100:], guilty[2]])
+    await harness.fleet.start()
+    of_guilty = [submits[100], submits[101], submits[-1]]
+    await harness.ended(*(submit for submit in submits if submit not in of_guilty), seconds=20)
+
+    # Then none but the guilty wait, whose jobs are neither failed nor given up
+    later = await harness.producers.submit_all(shuffled(2, documents=40, operations=50, first=400))
+    await harness.ended(*later, seconds=20)
+    assert await unfinished(harness.redis) == len(guilty)
+    assert stand_in.happened[Wrong.FAILED] > len(guilty), "they are tried"
+    stand_in.wrong = lambda body: None
+    await harness.ended(*of_guilty)
     await harness.verdict()
 
 

@@ -103,7 +103,7 @@ def test_it_holds_the_room_jobs_and_nothing_beside_it(unpacked: Path) -> None:
 
     assert package.name == "penstock_client"
     assert held == source | {"LICENSE": (ROOT / "LICENSE").read_bytes()}
-    assert {"enqueue.lua", "dead_letters.lua", "retry_dead.lua", "py.typed"} <= held.keys()
+    assert {"enqueue.lua", "memory.lua", "dead_letters.lua", "retry_dead.lua", "py.typed"} <= held.keys()
 
 
 def test_a_service_without_arq_and_without_a_worker_encodes_a_job(unpacked: Path, tmp_path: Path) -> None:

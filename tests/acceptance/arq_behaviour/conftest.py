@@ -12,11 +12,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 from arq.worker import Worker
-from redis.asyncio import Redis
 
-from jobs import deserialize, serialize
 from settings import Settings, load
 from tests.acceptance.arq_behaviour.kinds import SECONDS, Kind, close, make_worker, working
 
@@ -34,15 +31,6 @@ def settings(servers: Any, redis_url: str) -> Settings:
     """In place of the suite's: arq's worker finds new jobs by polling alone."""
     named = {"PENSTOCK_REDIS_URL": redis_url, "PENSTOCK_ELASTICSEARCH_URL": servers.elasticsearch_url}
     return load(named | {"PENSTOCK_POLL_SECONDS": "0.05"})
-
-
-@pytest.fixture
-async def pool(redis_url: str) -> AsyncIterator[ArqRedis]:
-    """A producer that has arq alone, and Penstock's serializer."""
-    connection = Redis.from_url(redis_url).connection_pool
-    arq = ArqRedis(connection, job_serializer=serialize, job_deserializer=deserialize)
-    yield arq
-    await arq.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

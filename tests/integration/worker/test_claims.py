@@ -44,8 +44,8 @@ async def test_a_claim_stops_at_a_count_at_bytes_and_at_functions(queue: IndexQu
     assert len(await claim(one, jobs=2)) == 2
     assert len(await claim(one, max_bytes=1)) == 1
 
-    await queue.load(source="catalogue", ids=["1"])
-    await queue.load(source="catalogue", ids=["2"])
+    await queue.reindex(alias="1")
+    await queue.reindex(alias="2")
     written = await enqueue(queue, "4")
     assert ids(await claim(one, functions=0)) == ids(written)
     assert len(await claim(one, functions=1)) == 1
@@ -249,7 +249,7 @@ async def test_the_tries_of_a_function_are_counted_and_a_release_takes_its_try_b
     queue: IndexQueue, claims_of: Any
 ) -> None:
     one = await claims_of("one")
-    await queue.load(source="catalogue", ids=["1"])
+    await queue.reindex(alias="products")
 
     tries = []
     for score in (None, 1.0, None):

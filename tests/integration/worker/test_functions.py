@@ -1,7 +1,6 @@
 """A user's own arq functions and cron jobs beside Penstock's: retried, failed, aborted, given back."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,18 +11,10 @@ from arq.worker import Function, Retry, func
 from elasticsearch import AsyncElasticsearch
 from redis.asyncio import Redis
 
-from jobs import IndexQueue, JobFailed, JobStatus, Outcome, deserialize, serialize
+from jobs import IndexQueue, JobFailed, JobStatus, Outcome, deserialize
 from worker.process import PenstockWorker
 
 SECONDS = 20.0
-
-
-@pytest.fixture
-async def pool(redis_url: str) -> AsyncIterator[ArqRedis]:
-    connection = Redis.from_url(redis_url).connection_pool
-    arq = ArqRedis(connection, job_serializer=serialize, job_deserializer=deserialize)
-    yield arq
-    await arq.aclose(close_connection_pool=True)
 
 
 def named(coroutine: Any, **options: Any) -> Function:

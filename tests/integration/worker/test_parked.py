@@ -15,10 +15,10 @@ SECONDS = 20.0
 PARKED = "penstock:arq:queue:parked:"
 
 
-async def until_parked(redis: Redis, index: str, jobs: int) -> None:
-    """Wait until so many jobs of an index are parked."""
+async def until_parked(redis: Redis, index: str, jobs: int, way: str = "index") -> None:
+    """Wait until so many jobs that write to an index in one way are parked."""
     async with asyncio.timeout(SECONDS):
-        while await redis.zcard(PARKED + index) < jobs:  # noqa: ASYNC110 - it is Redis that knows
+        while await redis.zcard(f"{PARKED}{way}:{index}") < jobs:  # noqa: ASYNC110 - it is Redis that knows
             await asyncio.sleep(0.01)
 
 
@@ -49,7 +49,7 @@ async def test_its_jobs_wait_and_those_of_others_do_not(
 
     assert {(await report(handle)).outcome for handle in others} == {Outcome.CREATED}
     (parked,) = (await queue.overview()).parked
-    assert (parked.name, parked.type) == (closed, "cluster_block_exception")
+    assert (parked.name, parked.way, parked.type) == (closed, "index", "cluster_block_exception")
     assert await waiting[1].status() is JobStatus.QUEUED
 
     await open_again(elasticsearch, closed)
@@ -114,4 +114,46 @@ async def test_they_survive_their_worker(
 
     assert (await report(waiting)).outcome is Outcome.CREATED
     assert another is not None
+    await nothing_is_parked(redis)
+
+
+async def test_a_missing_alias_parks_only_what_requires_it(
+    queue: IndexQueue,
+    redis: Redis,
+    elasticsearch: AsyncElasticsearch,
+    prefix: str,
+    report: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    waiting = [
+        await queue.index(index=prefix, id=f"w{n}", document={"n": n}, require_alias=True) for n in range(20)
+    ]
+    await until_parked(redis, prefix, 19, "alias")
+
+    others = [await queue.index(index=prefix, id=f"{n}", document={"n": n}) for n in range(20)]
+    others += [await queue.delete(index=prefix, id="gone")]
+    assert {(await report(handle)).outcome for handle in others} == {Outcome.CREATED, Outcome.MISSING}
+
+    assert "come back" not in caplog.text, "others say nothing of those"
+    (parked,) = (await queue.overview()).parked
+    assert (parked.name, parked.way, parked.type) == (prefix, "alias", "index_not_found_exception")
+    await elasticsearch.indices.delete(index=prefix)
+    await elasticsearch.indices.create(index=f"{prefix}-behind", aliases={prefix: {}})
+    assert {(await report(handle)).outcome for handle in waiting} == {Outcome.CREATED}
+    await nothing_is_parked(redis)
+
+
+async def test_a_write_block_parks_every_way_of_writing(
+    queue: IndexQueue, redis: Redis, elasticsearch: AsyncElasticsearch, closed: str, report: Any
+) -> None:
+    deleted = await queue.delete(index=closed, id="1")
+    written = await queue.index(index=closed, id="2", document={})
+    updated = await queue.update(index=closed, id="3", doc={}, doc_as_upsert=True)
+    for way in ("delete", "index", "update"):
+        await until_parked(redis, closed, 1, way)
+
+    await open_again(elasticsearch, closed)
+
+    outcomes = [(await report(job)).outcome for job in (deleted, written, updated)]
+    assert outcomes == [Outcome.MISSING, Outcome.CREATED, Outcome.CREATED]
     await nothing_is_parked(redis)

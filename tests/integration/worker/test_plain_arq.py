@@ -1,7 +1,6 @@
 """Jobs of a service that has arq and not our client: admitted, numbered, in order, read back by arq."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,20 +10,12 @@ from arq.jobs import Job, JobStatus
 from elasticsearch import AsyncElasticsearch
 from redis.asyncio import Redis
 
-from jobs import IndexQueue, JobFailed, Outcome, deserialize, serialize
+from jobs import IndexQueue, JobFailed, Outcome, deserialize
 from jobs.envelope import document_key, split
 from worker.claims import Claimed
 from worker.process import PenstockWorker
 
 SECONDS = 20.0
-
-
-@pytest.fixture
-async def pool(redis_url: str) -> AsyncIterator[ArqRedis]:
-    connection = Redis.from_url(redis_url).connection_pool
-    arq = ArqRedis(connection, job_serializer=serialize, job_deserializer=deserialize)
-    yield arq
-    await arq.aclose(close_connection_pool=True)
 
 
 async def enqueue(pool: ArqRedis, name: str, **arguments: Any) -> "Job":

@@ -20,7 +20,10 @@ from jobs import (
     keys,
 )
 from jobs.envelope import serialize
+from settings import Settings
 from tests.dead_letters import QUEUE, bury, rejected
+from tests.integration.worker.conftest import running
+from worker.process import PenstockWorker
 
 STRICT = {"dynamic": "strict", "properties": {"n": {"type": "long"}}}
 
@@ -138,7 +141,7 @@ async def test_a_retried_function_runs_where_a_worker_knows_it_now(
 
 
 async def test_a_retried_function_that_fails_names_the_dead_letter(
-    redis: Redis, queue: IndexQueue, start_worker: Any, failure: Any
+    redis: Redis, queue: IndexQueue, settings: Settings, failure: Any
 ) -> None:
     async def send_mail(ctx: Any) -> None:
         raise ConnectionError("no mail today")
@@ -147,10 +150,10 @@ async def test_a_retried_function_that_fails_names_the_dead_letter(
     await bury(redis, "mail", kind=DeadKind.UNKNOWN, name="send_mail")
     load = await queue.enqueue(LoadDocuments(source="catalogue", ids=("1",)))
     await bury(redis, load, kind=DeadKind.CRASHER, name="load")
-    await start_worker(functions=[func(send_mail, name="send_mail")])
-
-    raised = await failure(await retried(queue, "mail"))
-    unknown = await failure(await retried(queue, load))
+    impatient = settings.model_copy(update={"park_unknown_seconds": 0})
+    async with running(PenstockWorker(impatient, functions=[func(send_mail, name="send_mail")])):
+        raised = await failure(await retried(queue, "mail"))
+        unknown = await failure(await retried(queue, load))
 
     assert (raised.retry_of, raised.rejected[0].type) == ("mail", "ConnectionError")
     assert (unknown.retry_of, unknown.rejected[0].type) == (load.id, "unknown_source")

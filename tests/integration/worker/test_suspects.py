@@ -5,7 +5,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from jobs import IndexQueue, JobStatus
-from tests.claiming import claim, die, enqueue, everything_is_free, finish, ids
+from tests.claiming import claim, deaths, die, enqueue, everything_is_free, finish, ids
 from worker.claims import CRASHER, Claimed, Claims
 
 
@@ -121,3 +121,86 @@ async def test_a_worker_that_leaves_accuses_nobody(queue: IndexQueue, claims_of:
     await leaving.reap(leaving="leaving")
 
     assert ids(await claim(two)) == ids(handles)
+
+
+async def test_what_its_worker_held_beside_a_suspect_is_not_blamed_for_the_suspects_death(
+    queue: IndexQueue, redis: Redis, claims_of: Any
+) -> None:
+    dead, next_one, other = await claims_of("dead"), await claims_of("next"), await claims_of("other")
+    (suspect,) = await enqueue(queue, "suspect")
+    await claim(dead)
+    await die(redis, dead, other)
+    (stuck,) = await enqueue(queue, "stuck")
+    await claim(next_one)
+    assert ids(await suspects(next_one)) == [suspect.id]
+
+    await die(redis, next_one, other)
+
+    again = await claim(other)
+    assert [(job.id.decode(), job.attempt) for job in again] == [(stuck.id, 1)]
+    assert await deaths(redis, suspect) == 5, "the first one was alone as well"
+    assert ids(await suspects(other)) == [suspect.id]
+
+
+async def test_a_death_after_the_next_claim_is_everybodys(
+    queue: IndexQueue, redis: Redis, claims_of: Any
+) -> None:
+    dead, next_one, other = await claims_of("dead"), await claims_of("next"), await claims_of("other")
+    first, second = await enqueue(queue, "1", "2")
+    await claim(dead)
+    await die(redis, dead, other)
+    assert len(await suspects(next_one)) == 2
+    (later,) = await enqueue(queue, "later")
+    assert ids(await claim(next_one)) == [later.id]
+
+    await die(redis, next_one, other)
+
+    assert [await deaths(redis, handle) for handle in (first, second, later)] == [2, 2, 1]
+
+
+async def test_suspects_that_wait_for_others_do_not_hide_the_rest(
+    queue: IndexQueue, redis: Redis, claims_of: Any
+) -> None:
+    """The first ones of each document are run by one worker: 540 wait behind them, the last for nobody."""
+    dead, two, three = await claims_of("dead"), await claims_of("two"), await claims_of("three")
+    *_, last = await enqueue(queue, *[str(n % 10) for n in range(640)], "free")
+    await claim(dead, jobs=1000)
+    assert await die(redis, dead, two) == 641
+    assert len(await suspects(two)) == 100
+
+    assert ids(await suspects(three)) == [last.id]
+
+
+async def test_one_that_is_under_suspicion_again_before_it_was_acquitted_stays_so_for_the_later_death(
+    queue: IndexQueue, redis: Redis, claims_of: Any
+) -> None:
+    paused, dead, two = await claims_of("paused"), await claims_of("dead"), await claims_of("two")
+    handles = await enqueue(queue, "1", "2")
+    held = await claim(paused)
+    await die(redis, paused, two)
+    assert ids(await suspects(dead)) == ids(handles)
+
+    await two.acquit([job.id for job in held])
+
+    assert [await deaths(redis, handle) for handle in handles] == [0, 0]
+    await die(redis, dead, two)
+    assert [await deaths(redis, handle) for handle in handles] == [1, 1]
+    assert await claim(two) == []
+    assert ids(await suspects(two)) == ids(handles)
+
+
+async def test_a_worker_whose_lost_lease_nobody_has_noticed_gives_its_jobs_back_without_suspicion(
+    queue: IndexQueue, redis: Redis, claims_of: Any
+) -> None:
+    """The order in which a new session does it: see Session._acquit."""
+    paused, new = await claims_of("paused"), await claims_of("new")
+    handles = await enqueue(queue, "1", "2")
+    held = await claim(paused)
+    await redis.delete("penstock:arq:queue:worker:paused")
+
+    assert await new.reap(leaving="paused") == {"paused": 2}
+    await new.acquit([job.id for job in held])
+
+    again = await claim(new)
+    assert [(job.id.decode(), job.attempt) for job in again] == [(handle.id, 1) for handle in handles]
+    assert await suspects(new) == []

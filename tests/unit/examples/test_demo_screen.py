@@ -28,7 +28,7 @@ def test_the_table_counts_bulk_requests_by_their_batch_and_says_why_a_job_failed
     reports = {str(n): Report(outcome=Outcome.CREATED, batch=f"b{n % 2}") for n in range(10)}
     failed = {"f": Report(outcome=Outcome.REJECTED, index="docs", id="x", batch="b2", rejected=(rejection,))}
     phases = [Phase("index", reports, seconds=2.0), Phase("bad-field", failed, seconds=1.0)]
-    rebuilt = Report(took_ms=500.0, details={"documents": 1_000})
+    rebuilt = Report(took_ms=500.0, details={"documents": 1_000, "caught_up": 7, "held_ms": 81.6})
     screen = Screen(steps=1)
     screen.show(figures_table(phases, rebuilt))
     screen.show(failure_panel(phases[1]))
@@ -43,5 +43,6 @@ def test_the_table_counts_bulk_requests_by_their_batch_and_says_why_a_job_failed
         "10 created",
     ]
     assert "│ reindex   │    1 │              2,000 │" in out
+    assert "1,000 documents, 7 caught up with" in " ".join(out.split())
     assert "docs/x document_parsing_exception: failed to parse" in " ".join(out.split())
     assert "type  document_parsing_exception" in out

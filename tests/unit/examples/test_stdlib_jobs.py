@@ -1,5 +1,6 @@
 """The jobs that the harvest becomes do to an index what the expectation says, told apart from it."""
 
+import itertools
 from typing import Any
 
 from examples.stdlib_docs import Document
@@ -8,7 +9,9 @@ from examples.stdlib_jobs import (
     change_jobs,
     expected_after_changes,
     expected_after_indexing,
+    expected_after_meanwhile,
     index_jobs,
+    meanwhile_jobs,
 )
 from jobs import DeleteDocument, IndexDocument, UpdateDocument
 
@@ -55,6 +58,16 @@ def test_each_twentieth_says_how_many_docstrings_name_it_and_each_fiftieth_is_go
     assert expected["module.name20"]["mentions"] == 20
     assert "mentions" not in expected["module.name21"]
     assert [n for n in range(250) if f"module.name{n}" not in expected] == [0, 50, 100, 150, 200]
+
+
+def test_what_is_written_meanwhile_makes_what_is_expected() -> None:
+    documents = a_harvest()
+    before = expected_after_changes(documents)
+    for count in (0, 7, 999):
+        jobs = list(itertools.islice(meanwhile_jobs(documents, "stdlib"), count))
+        made = applied([*index_jobs(documents, "stdlib"), *change_jobs(documents, "stdlib"), *jobs])
+        assert made == expected_after_meanwhile(before, documents, count)
+    assert before == expected_after_changes(documents)
 
 
 def test_the_expectation_does_not_change_the_harvest() -> None:

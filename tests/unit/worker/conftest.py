@@ -14,6 +14,7 @@ from elastic_transport import ApiResponseMeta, BaseAsyncNode, HttpHeaders, NodeC
 from elasticsearch import AsyncElasticsearch
 
 from settings import load
+from tests.unit.worker.clock import Clock
 from worker.actions import Action, ActionKind
 from worker.answers import NO_PROBLEM, Answer, Problem, Settled
 from worker.backoff import Backoff
@@ -21,6 +22,7 @@ from worker.batcher import Batcher, Limits, Reply
 from worker.concurrency import Concurrency
 from worker.elastic import client_arguments
 from worker.entry import Entry
+from worker.loading import Reading
 from worker.retries import OnBlocked
 
 MakeAction = Callable[..., Action]
@@ -38,6 +40,12 @@ def make_action() -> MakeAction:
         return Action(kind=kind, **defaults | members)
 
     return make
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time, as this test sets it."""
+    return Clock()
 
 
 class _NodeAnswer(NamedTuple):
@@ -254,12 +262,16 @@ async def make_batcher(cluster: Cluster, pauses: Pauses) -> AsyncIterator[Callab
         max_in_flight: int = 2,
         concurrency: Any = None,
         on_blocked: OnBlocked | None = None,
+        reading: Reading | None = None,
     ) -> Batcher:
         limits = Limits(max_actions, max_bytes, max_in_flight)
         limit = cast(Concurrency, concurrency or FixedLimit(max_in_flight))
         backoff = cast(Backoff, pauses)
-        made.append(Batcher("b", cluster.write, limits, backoff, concurrency=limit, on_blocked=on_blocked))
-        return made[-1]
+        batcher = Batcher(
+            "b", cluster.write, limits, backoff, concurrency=limit, on_blocked=on_blocked, reading=reading
+        )
+        made.append(batcher)
+        return batcher
 
     yield make
     for batcher in made:

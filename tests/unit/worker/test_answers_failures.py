@@ -15,6 +15,7 @@ from worker.answers import Away, Problem, Trouble, read_failure
 
 UNSURE = {Trouble.UNSURE}
 UNAVAILABLE = {Trouble.UNAVAILABLE}
+FAILED = {Trouble.FAILED}
 NOT_THE_DOCUMENTS = {Trouble.UNSURE, Trouble.UNAVAILABLE}
 
 # What each class may mean. Those of `ApiError` are told apart by their status, further down.
@@ -28,7 +29,7 @@ TRANSPORT: dict[type[Exception], set[Trouble]] = {
     elasticsearch.exceptions.UnsupportedProductError: NOT_THE_DOCUMENTS,
 }
 API: dict[type[Exception], tuple[int, set[Trouble]]] = {
-    elastic_transport.ApiError: (500, UNAVAILABLE),
+    elastic_transport.ApiError: (500, FAILED),
     elasticsearch.ApiError: (503, UNAVAILABLE),
     elasticsearch.BadRequestError: (400, {Trouble.REFUSED}),
     elasticsearch.AuthenticationException: (401, UNAVAILABLE),
@@ -85,7 +86,7 @@ def test_given_an_answer_of_each_class_then_its_status_decides(kind: Any) -> Non
         (400, Trouble.REFUSED, Away.NO),
         (413, Trouble.REFUSED, Away.NO),
         (429, Trouble.THROTTLED, Away.NO),
-        (500, Trouble.UNAVAILABLE, Away.MAYBE),
+        (500, Trouble.FAILED, Away.MAYBE),
         *((status, Trouble.UNAVAILABLE, Away.YES) for status in (401, 403, 502, 503, 504, 507)),
     ],
 )

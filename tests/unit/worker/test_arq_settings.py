@@ -44,11 +44,12 @@ async def test_arqs_worker_has_our_jobs_and_the_services() -> None:
     made: Any = worker_settings(load({}), functions=[work], cron_jobs=nights, max_jobs=3)
 
     assert [function.name for function in made.functions[:-1]] == [
-        "load",
+        "verify",
         "reindex",
         "bulk",
         "delete",
         "index",
+        "load",
         "update",
     ]
     assert made.functions[-1] is work

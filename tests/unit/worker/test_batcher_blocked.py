@@ -1,27 +1,19 @@
 """Actions whose index takes no writes: they leave the batcher for whoever takes them, and others go on."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from jobs import Outcome
-from worker.actions import Action, ActionKind
+from tests.unit.worker.batching import MakeAction, MakeBatcher, Turns, put
+from worker.actions import ActionKind
 from worker.answers import Blocked, Settled, Trouble
-from worker.batcher import Batcher
 from worker.entry import Entry
 
-MakeAction = Callable[..., Action]
-MakeBatcher = Callable[..., Batcher]
-Turns = Callable[[], Awaitable[None]]
 DONE = Settled(Outcome.CREATED)
 FULL = Blocked("cluster_block_exception", "disk usage exceeded flood-stage watermark")
-
-
-def put(batcher: Batcher, owned: Any, *actions: Action) -> None:
-    batcher.add(owned.entries(*actions))
-    batcher.pump()
 
 
 @dataclass
@@ -54,7 +46,7 @@ async def test_given_a_blocked_index_then_its_entries_leave_unsettled_and_the_ot
     await turns()
 
     assert owned.ids == ["2"]
-    assert parked.given == [([1, 3], "full", FULL), ([4], "closed", forbidden)]
+    assert parked.given == [([1, 3], "index:full", FULL), ([4], "index:closed", forbidden)]
     assert batcher.unsettled == 0
 
 
@@ -78,7 +70,7 @@ async def test_given_writes_behind_a_blocked_one_then_they_leave_with_it_in_thei
     other.answer(FULL)
     await turns()
 
-    assert parked.given == [([1, 3, 5, 7, 9], "i", FULL), ([2], "i", FULL)]
+    assert parked.given == [([1, 3, 5, 7, 9], "index:i", FULL), ([2], "index:i", FULL)]
     assert (cluster.quiet, batcher.unsettled, owned.ids) == (True, 0, [])
 
 
@@ -115,6 +107,24 @@ async def test_given_nobody_to_take_them_then_they_are_tried_again_after_patient
         "1 actions are tried again in 0.00 s (blocked, cluster_block_exception: "
         "disk usage exceeded flood-stage watermark)"
     )
+
+
+async def test_given_a_bulks_action_in_the_lane_then_it_is_tried_again_and_not_given_back(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, parked: Parked, pauses: Any, make_action: MakeAction
+) -> None:
+    batcher = make_batcher(max_in_flight=1, on_blocked=parked)
+    alone, of_a_bulk = owned.entries(make_action(id="a"), make_action(ActionKind.UPDATE, id="a"))
+    of_a_bulk.parkable = False
+    batcher.add([alone, of_a_bulk])
+    batcher.pump()
+
+    (await cluster.next()).answer(FULL)
+    (await cluster.next()).answer(DONE)
+    (await cluster.next()).answer(DONE)
+    await batcher.drain(5)
+
+    assert (parked.given, pauses.patient) == ([], 1)
+    assert [settled.outcome for _, settled, _ in owned.settlements] == [Outcome.CREATED] * 2
 
 
 async def test_given_a_block_while_it_drains_then_the_entries_stay_with_their_owner(
@@ -163,4 +173,4 @@ async def test_given_a_throttled_one_beside_a_blocked_one_then_each_goes_its_own
     await batcher.drain(5)
 
     assert (again.ids, owned.ids) == (["a"], ["a"])
-    assert parked.given == [([2], "i", FULL)]
+    assert parked.given == [([2], "index:i", FULL)]

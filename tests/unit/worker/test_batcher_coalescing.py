@@ -1,25 +1,16 @@
 """Plain writes that a later one overtakes in the buffer: each has its own, truthful report."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from jobs import Outcome
-from worker.actions import Action, ActionKind
+from tests.unit.worker.batching import MakeAction, MakeBatcher, Turns, put
+from worker.actions import ActionKind
 from worker.answers import Problem, Settled, Trouble, rejected
-from worker.batcher import Batcher
 
-MakeAction = Callable[..., Action]
-MakeBatcher = Callable[..., Batcher]
-Turns = Callable[[], Awaitable[None]]
 DONE = Settled(Outcome.UPDATED, 9, 8)
 OVERTAKEN = Settled(Outcome.SUPERSEDED)
-
-
-def put(batcher: Batcher, owned: Any, *actions: Action) -> None:
-    batcher.add(owned.entries(*actions))
-    batcher.pump()
 
 
 class Owner:

@@ -1,25 +1,16 @@
 """The end of a batcher: what is ready leaves, answers are waited for up to a deadline, no try is repeated."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from jobs import Outcome
-from worker.actions import Action, ActionKind
+from tests.unit.worker.batching import MakeAction, MakeBatcher, Turns, put
+from worker.actions import ActionKind
 from worker.answers import Settled, Trouble
-from worker.batcher import Batcher
 
-MakeAction = Callable[..., Action]
-MakeBatcher = Callable[..., Batcher]
-Turns = Callable[[], Awaitable[None]]
 DONE = Settled(Outcome.CREATED)
-
-
-def put(batcher: Batcher, owned: Any, *actions: Action) -> None:
-    batcher.add(owned.entries(*actions))
-    batcher.pump()
 
 
 async def test_given_nothing_then_draining_ends_at_once(make_batcher: MakeBatcher) -> None:

@@ -1,24 +1,16 @@
 """What the batcher sends together, and when: at once while a slot is free, gathered while all are busy."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from jobs import Outcome
-from worker.actions import Action, ActionKind
+from tests.unit.worker.batching import MakeAction, MakeBatcher, Turns, put
+from worker.actions import ActionKind
 from worker.answers import Settled, rejected
-from worker.batcher import Batcher, Reply
+from worker.batcher import Reply
 
-MakeAction = Callable[..., Action]
-MakeBatcher = Callable[..., Batcher]
-Turns = Callable[[], Awaitable[None]]
 DONE = Settled(Outcome.CREATED)
-
-
-def put(batcher: Batcher, owned: Any, *actions: Action) -> None:
-    batcher.add(owned.entries(*actions))
-    batcher.pump()
 
 
 async def test_given_a_free_slot_when_something_is_added_then_it_leaves_at_once(

@@ -2,20 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from jobs import Outcome
+from tests.unit.worker.batching import MakeAction, MakeBatcher, Turns, put
 from worker import breaker
-from worker.actions import Action, ActionKind
+from worker.actions import ActionKind
 from worker.answers import Away, Problem, Settled, Trouble
 from worker.batcher import Batcher
 
-MakeAction = Callable[..., Action]
-MakeBatcher = Callable[..., Batcher]
-Turns = Callable[[], Awaitable[None]]
 DONE = Settled(Outcome.CREATED)
 REFUSED = Problem("connection", "refused", Away.YES)
 
@@ -25,11 +22,6 @@ def short_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probes come a hundred times a second, so that these tests need not wait for them."""
     monkeypatch.setattr(breaker, "_PROBE_EVERY_SECONDS", 0.01)
     monkeypatch.setattr(breaker, "_FIRST_PROBE_AFTER_SECONDS", 0.001)
-
-
-def put(batcher: Batcher, owned: Any, *actions: Action) -> None:
-    batcher.add(owned.entries(*actions))
-    batcher.pump()
 
 
 async def outage(cluster: Any, batcher: Batcher) -> None:

@@ -2,27 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from jobs import Outcome
-from worker.actions import Action
+from tests.unit.worker.batching import MakeAction, MakeBatcher, Turns, put
 from worker.answers import Away, Problem, Settled, Trouble
 from worker.backoff import Backoff
 from worker.batcher import Batcher, Limits
 from worker.entry import Entry
 
-MakeAction = Callable[..., Action]
-MakeBatcher = Callable[..., Batcher]
-Turns = Callable[[], Awaitable[None]]
 DONE = Settled(Outcome.CREATED)
-
-
-def put(batcher: Batcher, owned: Any, *actions: Action) -> None:
-    batcher.add(owned.entries(*actions))
-    batcher.pump()
 
 
 async def test_given_a_fresh_batcher_then_one_request_leaves_and_the_others_gather(

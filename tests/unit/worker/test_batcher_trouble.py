@@ -1,25 +1,15 @@
 """What the batcher does with answers that are not final: again after a pause, again at once, in halves."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from jobs import Outcome
-from worker.actions import Action
+from tests.unit.worker.batching import MakeAction, MakeBatcher, Turns, put
 from worker.answers import Answer, Problem, Settled, Trouble, rejected
-from worker.batcher import Batcher
 
-MakeAction = Callable[..., Action]
-MakeBatcher = Callable[..., Batcher]
-Turns = Callable[[], Awaitable[None]]
 DONE = Settled(Outcome.CREATED)
 TRANSIENT = [Trouble.THROTTLED, Trouble.UNAVAILABLE, Trouble.UNSURE]
-
-
-def put(batcher: Batcher, owned: Any, *actions: Action) -> None:
-    batcher.add(owned.entries(*actions))
-    batcher.pump()
 
 
 @pytest.mark.parametrize("trouble", TRANSIENT)

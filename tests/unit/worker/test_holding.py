@@ -77,13 +77,3 @@ def test_given_a_job_that_is_not_held_when_removed_then_nothing_changes() -> Non
     holding.remove(b"9")
 
     assert (len(holding), holding.bytes) == (1, 10)
-
-
-def test_given_a_function_when_it_ends_then_its_place_is_free() -> None:
-    holding = Holding(2, 100)
-    holding.add(job(1))
-    holding.functions.add(b"1")
-
-    holding.remove(b"1")
-
-    assert (holding.functions, holding.bytes, len(holding)) == (set(), 0, 0)

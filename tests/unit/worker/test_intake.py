@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from jobs import DeleteDocument, IndexDocument, Outcome, ReindexAlias
-from jobs.envelope import encode_job
+from jobs.envelope import encode_job, serialize
 from worker.actions import actions_of
-from worker.intake import Call, Refused, read_call, read_payload, read_write
+from worker.intake import Call, Refused, name_at_a_glance, read_call, read_payload, read_write
 
 MOST = 1000
 DELETE: dict[str, Any] = {"index": "i", "id": "1"}
@@ -238,3 +238,22 @@ def test_given_members_that_arq_could_not_have_written_then_the_job_is_refused(m
     raw = b'{"f":"nope","k":{},%s}' % members.encode()
 
     assert refusal_of(raw)[0] == "unreadable_job"
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (encode_job(DeleteDocument(**DELETE), enqueued_ms=1), "delete"),
+        (b"P1 5 key\n" + encode_job(DeleteDocument(**DELETE), enqueued_ms=1), "delete"),
+        (serialize({"t": None, "f": "resize", "a": (), "k": {}, "et": 1}), "resize"),
+        (b'{ "et" : 1, "t": 2, "f" : "spaced", ' + b"[" * 10**6, "spaced"),
+        (b'{"k":{"f":"of-an-argument"},"f":"resize"}', None),
+        (b'{"f":"%s"}' % (b"n" * 101), None),
+        (b'{"f":"two\nlines"}', None),
+        (b"\x80\x04pickle", None),
+        (b"P1 5 key", None),
+        (b"", None),
+    ],
+)
+def test_given_what_must_not_be_read_then_its_name_is_seen_at_a_glance(raw: bytes, name: str | None) -> None:
+    assert name_at_a_glance(raw) == name

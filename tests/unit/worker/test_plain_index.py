@@ -24,10 +24,8 @@ MANY = (
     b'{"op":"index","id":"1","document":{"n":1}},\n{"op":"index","id":"2","document":{"n":2}}\n]}}'
 )
 
-IDS = st.text(
-    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\'), min_size=1, max_size=9
-)
-INDICES = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,9}", fullmatch=True)
+IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9)
+INDICES = st.from_regex(r"[a-z0-9é][a-z0-9._é-]{0,9}", fullmatch=True)
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -46,7 +44,10 @@ def plain_payloads(draw: st.DrawFn) -> Payload:
     index = draw(INDICES)
     actions = draw(
         st.lists(
-            st.builds(IndexDocument, index=st.just(index), id=IDS, document=DOCUMENTS), min_size=1, max_size=3
+            st.builds(IndexDocument, index=st.just(index), id=IDS, document=DOCUMENTS)
+            | st.builds(IndexDocument, index=st.just(index), id=IDS, routing=IDS, document=DOCUMENTS),
+            min_size=1,
+            max_size=3,
         )
     )
     return (
@@ -165,7 +166,7 @@ def test_a_retried_job_never_goes_the_short_way(members: dict[str, Any], place: 
 
 
 @pytest.mark.parametrize(
-    "options", [{"routing": "r"}, {"pipeline": "p"}, {"create": True}, {"create": False},
+    "options", [{"routing": None}, {"pipeline": "p"}, {"create": True}, {"create": False},
                 {"require_alias": True}, {"wait_until_visible": True}]
 )  # fmt: skip
 def test_a_job_with_an_option_goes_the_long_way_alone_and_in_a_bulk(options: dict[str, Any]) -> None:
@@ -197,9 +198,16 @@ def test_a_bulk_with_an_option_or_with_another_kind_goes_the_long_way() -> None:
         (b'"et":9', b'"et":9.0'),
         (b'"et":9', b'"et":09'),
         (b'"index":"i"', b'"index":"I"'),
-        (b'"index":"i"', b'"index":".i"'),
-        (b'"id":"1"', b'"id":"\\u0031"'),
+        (b'"index":"i"', b'"index":".."'),
+        (b'"index":"i"', b'"index":"a b"'),
+        (b'"id":"1"', b'"id":"\\ud800"'),
+        (b'"id":"1"', b'"id":"\\x"'),
+        (b'"id":"1"', b'"id":"' + b"\\u00e9" * 257 + b'"'),
         (b'"id":"1"', b'"id":""'),
+        (b'"id":"1"', b'"id":"1","routing":""'),
+        (b'"id":"1"', b'"id":"1","routing":"' + b"x" * 513 + b'"'),
+        (b'"id":"1"', b'"id":"1","routing":null'),
+        (b'"id":"1"', b'"routing":"r","id":"1"'),
         (b'"id":"1"', b'"id":"' + b"x" * 513 + b'"'),
         (b'"id":"1"', b'"id":1'),
         (b'"id":"1"', b'"id":"\xff"'),

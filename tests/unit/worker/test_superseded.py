@@ -4,24 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.unit.worker.clock import Clock
 from worker.superseded import Excess, SupersededRate
 
 MINUTE = 60.0
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """This test's clock."""
-    return Clock()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from elasticsearch import AsyncElasticsearch
 
 from jobs import Outcome
+from tests.unit.worker.clock import Clock
 from worker.actions import Action
 from worker.answers import Settled
 from worker.elastic import ProcessClient
@@ -20,21 +21,6 @@ MakeAction = Callable[..., Action]
 CREATED = {"index": {"status": 201, "result": "created", "_version": 1, "_seq_no": 0}}
 SUPERSEDED = {"index": {"status": 409, "error": {"type": "version_conflict_engine_exception"}}}
 REJECTED = {"index": {"status": 400, "error": {"type": "t", "reason": "r"}}}
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """The clock of the rate."""
-    return Clock()
 
 
 @pytest.fixture
@@ -73,8 +59,8 @@ async def test_given_answers_then_only_indices_that_were_written_to_are_looked_a
 async def test_given_a_rate_out_of_the_ordinary_then_it_is_logged(
     writer: WatchedWriter, far_end: Any, make_action: MakeAction, clock: Clock, caplog: Any
 ) -> None:
-    for minute in range(3):
-        clock.now = minute * 60.0
+    for _ in range(3):
+        clock.now += 60.0
         far_end.answer(items(*[SUPERSEDED] * 20))
         reply = await writer.write([make_action() for _ in range(20)])
         assert reply.answers == [Settled(Outcome.SUPERSEDED)] * 20

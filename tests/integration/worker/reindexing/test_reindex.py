@@ -1,4 +1,4 @@
-"""`reindex` and `load` end to end: the alias moves in one step, or stays where it was with the reason."""
+"""`reindex` end to end: the alias moves in one step, or stays where it was with the reason."""
 
 from typing import Any
 
@@ -141,11 +141,3 @@ async def test_an_unknown_source_or_transform_is_refused(
 
     assert found.rejected[0].type == f"unknown_{unknown}"
     assert "catalogue" in found.rejected[0].reason
-
-
-async def test_load_names_the_source_that_is_not_registered(queue: IndexQueue, failure: Any) -> None:
-    found = await failure(await queue.load(source="catalogue", ids=["1", "2"]))
-
-    assert found.outcome == "rejected"
-    assert found.rejected[0].type == "unknown_source"
-    assert "'catalogue'" in found.rejected[0].reason

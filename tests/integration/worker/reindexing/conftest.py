@@ -1,0 +1,126 @@
+"""A registry for the workers of these tests, and what a reindex works with when a test runs it by itself."""
+
+import random
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from elasticsearch import AsyncElasticsearch
+from redis.asyncio import Redis
+
+from jobs import IndexQueue, ReindexPhase, ReindexStatus, Report
+from jobs.models import ReindexAlias
+from settings import Settings
+from tests.processes import until
+from worker.backoff import Backoff
+from worker.elastic import ProcessClient
+from worker.registry import Registry
+from worker.reindexing.room import Room
+from worker.reindexing.run import reindex
+
+SECONDS = 60.0
+PAGE = 50
+
+Documents = dict[tuple[str, str | None], tuple[Any, int]]
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """What the workers of this test know; to be filled before one starts."""
+    return Registry()
+
+
+@pytest.fixture
+def settings(settings: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a worker that has the registry, and copies in many small pages."""
+    module = ModuleType("registered_for_a_reindex")
+    vars(module)["registry"] = registry
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    sources = f"{module.__name__}:registry"
+    return settings.model_copy(update={"sources": sources, "reindex_batch_actions": PAGE})
+
+
+@pytest.fixture
+async def room(settings: Settings, redis: Redis, registry: Registry) -> AsyncIterator[Room]:
+    """What a reindex works with."""
+    elastic = ProcessClient.of(settings)
+    backoff = Backoff(0.05, 0.2, random.Random(1).random)
+    yield Room(elastic.client, redis, registry, settings, backoff, "arq:queue")
+    await elastic.close()
+
+
+@pytest.fixture
+def run_here(room: Room) -> Callable[..., Awaitable[Report]]:
+    """Run a reindex in the test's own task, under a job id."""
+
+    async def run(alias: str, job_id: str = "by-the-test", **arguments: Any) -> Report:
+        return await reindex(room, ReindexAlias(alias=alias, **arguments), job_id, lambda: False)
+
+    return run
+
+
+@pytest.fixture
+def documents(elasticsearch: AsyncElasticsearch) -> Callable[[str], Awaitable[Documents]]:
+    """All documents of an index by id and routing: source and version."""
+
+    async def read(index: str) -> Documents:
+        await elasticsearch.indices.refresh(index=index)
+        page = await elasticsearch.search(index=index, size=10_000, version=True)
+        return {
+            (hit["_id"], hit.get("_routing")): (hit["_source"], hit["_version"])
+            for hit in page["hits"]["hits"]
+        }
+
+    return read
+
+
+@pytest.fixture
+def behind(elasticsearch: AsyncElasticsearch) -> Callable[[str], Awaitable[list[str]]]:
+    """The indices behind a name."""
+
+    async def read(name: str) -> list[str]:
+        found = await elasticsearch.options(ignore_status=404).indices.get(index=name)
+        return [] if found.meta.status == 404 else sorted(found.body)
+
+    return read
+
+
+@pytest.fixture
+def filled(
+    queue: IndexQueue, elasticsearch: AsyncElasticsearch, prefix: str, report: Any
+) -> Callable[[int], Awaitable[str]]:
+    """Make an index behind the alias `prefix`, with so many documents, each tenth routed; its name.
+
+    Needs a worker.
+    """
+
+    async def fill(count: int) -> str:
+        index = f"{prefix}-first"
+        await elasticsearch.indices.create(index=index, aliases={prefix: {}})
+        actions = [
+            {"op": "index", "id": f"{n}", "document": {"name": f"Name {n}", "n": n}}
+            | ({"routing": f"r{n}"} if n % 10 == 0 else {})
+            for n in range(count)
+        ]
+        await report(await queue.bulk(index=prefix, actions=actions))
+        return index
+
+    return fill
+
+
+@pytest.fixture
+def reaches(queue: IndexQueue) -> Callable[..., Awaitable[ReindexStatus]]:
+    """Wait until a reindex is in one of these phases."""
+
+    async def wait(alias: str, *phases: ReindexPhase) -> ReindexStatus:
+        async def there() -> bool:
+            return alias in {one.alias for one in await queue.reindexes()} and (
+                (await queue.reindex_status(alias)).phase in phases
+            )
+
+        await until(there, SECONDS, lambda: f"the reindex of {alias} never came to {phases}")
+        return await queue.reindex_status(alias)
+
+    return wait

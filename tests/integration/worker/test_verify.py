@@ -1,0 +1,178 @@
+"""An index against its source: what differs is told, repaired by loads, and found again after a cut."""
+
+import random
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+import pytest
+from elasticsearch import AsyncElasticsearch
+from redis.asyncio import Redis
+
+from jobs import IndexQueue, JobFailed, VerifyIndex, keys
+from settings import Settings
+from worker.backoff import Backoff
+from worker.elastic import ProcessClient
+from worker.registry import Record, Registry
+from worker.verifying import run, verification
+from worker.verifying.findings import Place
+
+BACKOFF = Backoff(0.01, 0.1, random.random)
+
+
+class Shop:
+    """A table in memory. `fails_after`: batches that `all` gives before it raises, once."""
+
+    def __init__(self, rows: dict[str, Record]) -> None:
+        self.rows = rows
+        self.fails_after: int | None = None
+        self.begun_after: list[str | None] = []
+
+    async def fetch(self, ids: Sequence[str]) -> Iterable[Record]:
+        return [self.rows[id] for id in ids if id in self.rows]
+
+    async def all(self, after: str | None) -> AsyncIterator[Sequence[Record]]:
+        self.begun_after.append(after)
+        ids = sorted(id for id in self.rows if after is None or id > after)
+        for number, start in enumerate(range(0, len(ids), 100)):
+            if number == self.fails_after:
+                self.fails_after = None
+                raise ConnectionError("the database has gone")
+            yield [self.rows[id] for id in ids[start : start + 100]]
+
+
+def rows(count: int) -> dict[str, Record]:
+    return {
+        f"{n:04}": Record(f"{n:04}", {"n": n, "big": 10**24 + n}, f"r{n}" if n % 10 == 0 else None)
+        for n in range(count)
+    }
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """A source whose differences are looked at again at once."""
+    monkeypatch.setitem(verification.Verification.__init__.__kwdefaults__, "settle_seconds", 0.0)
+    return Shop(rows(450))
+
+
+@pytest.fixture
+async def compare(
+    shop: Shop, prefix: str, redis: Redis, elasticsearch: AsyncElasticsearch, settings: Settings
+) -> Any:
+    """Verify the test's index; the client is that of a worker, whose answers can be had as bytes."""
+    registry = Registry()
+    registry.source("shop", index=prefix)(shop)
+    elastic = ProcessClient.of(settings)
+
+    async def verified(**options: Any) -> Place:
+        again = options.pop("again", False)
+        payload = VerifyIndex(**{"index": prefix, "source": "shop", **options})
+        return await run.verify(
+            elastic.client, redis, registry, payload, BACKOFF, queue="arq:queue", again=again
+        )
+
+    yield verified
+    await elastic.close()
+
+
+@pytest.fixture
+async def filled(shop: Shop, prefix: str, elasticsearch: AsyncElasticsearch) -> None:
+    """The index as the source has it. No field is indexed: a number may be as large as it likes."""
+    # On a single shard a document has one place, whatever its routing.
+    settings = {"number_of_shards": 5}
+    await elasticsearch.indices.create(index=prefix, mappings={"dynamic": False}, settings=settings)
+    operations: list[dict[str, Any]] = []
+    for record in shop.rows.values():
+        header = {"_index": prefix, "_id": record.id}
+        operations += [{"index": header | ({"routing": record.routing} if record.routing else {})}]
+        operations += [record.document or {}]
+    answer = await elasticsearch.bulk(operations=operations, refresh=True)
+    assert not answer["errors"]
+
+
+async def spoil(shop: Shop, index: str, elasticsearch: AsyncElasticsearch) -> None:
+    """One missing, two extra (one of them routed), one different, one under another routing."""
+    await elasticsearch.delete(index=index, id="0001")
+    await elasticsearch.index(index=index, id="9000", document={"n": 1})
+    await elasticsearch.index(index=index, id="9001", document={"n": 1}, routing="x")
+    await elasticsearch.index(index=index, id="0002", document={"n": "two"})
+    await elasticsearch.index(index=index, id="0003", document={"n": 3}, routing="stray")
+    await elasticsearch.indices.refresh(index=index)
+
+
+@pytest.mark.usefixtures("filled")
+async def test_an_index_that_is_as_its_source_has_no_differences(
+    compare: Any, redis: Redis, prefix: str
+) -> None:
+    place = await compare()
+
+    assert place.findings.total == 0
+    assert place.documents == 450
+    assert not await redis.exists(keys.verification(prefix, "shop"))
+
+
+@pytest.mark.usefixtures("filled")
+async def test_what_differs_is_told_by_its_id(
+    compare: Any, shop: Shop, prefix: str, elasticsearch: AsyncElasticsearch, queue: IndexQueue
+) -> None:
+    await spoil(shop, prefix, elasticsearch)
+
+    place = await compare()
+
+    ids = place.findings.to_wire()["ids"]
+    assert {kind: sorted(found) for kind, found in ids.items()} == {
+        "missing": ["0001"],
+        "extra": ["0003", "9000", "9001"],
+        "different": ["0002"],
+    }
+    assert (await queue.overview()).waiting == 0
+
+
+@pytest.mark.usefixtures("filled")
+async def test_a_repair_is_made_of_loads_and_of_deletes_by_routing(
+    compare: Any, shop: Shop, prefix: str, elasticsearch: AsyncElasticsearch, redis: Redis
+) -> None:
+    await spoil(shop, prefix, elasticsearch)
+
+    place = await compare(repair=True)
+
+    assert place.findings.repaired == 5
+    stored = [await redis.get(f"arq:job:{id.decode()}") for id in await redis.zrange("arq:queue", 0, -1)]
+    names = [raw.split(b'"f":"')[1].split(b'"')[0] for raw in stored]
+    assert sorted(names) == [b"delete", b"delete", b"load", b"load"]
+    assert names.index(b"delete") < len(names) - 1
+    assert names[-1] == b"load"
+
+
+@pytest.mark.usefixtures("filled")
+async def test_one_that_was_cut_off_goes_on_where_it_was(
+    compare: Any, shop: Shop, prefix: str, elasticsearch: AsyncElasticsearch
+) -> None:
+    await elasticsearch.delete(index=prefix, id="0001", refresh=True)
+    shop.fails_after = 3
+    with pytest.raises(ConnectionError):
+        await compare()
+
+    place = await compare()
+
+    assert shop.begun_after[0] is None
+    assert len(shop.begun_after) == 2
+    assert place.findings.to_wire()["ids"] == {"missing": ["0001"]}
+
+
+@pytest.mark.usefixtures("filled")
+async def test_a_source_that_is_not_registered_is_named(compare: Any) -> None:
+    with pytest.raises(JobFailed, match="no source is named 'shoes' here; registered: shop"):
+        await compare(source="shoes")
+
+
+@pytest.mark.usefixtures("filled")
+async def test_another_index_can_be_compared_and_not_repaired(
+    compare: Any, prefix: str, elasticsearch: AsyncElasticsearch
+) -> None:
+    await elasticsearch.indices.create(index=f"{prefix}-other")
+
+    with pytest.raises(JobFailed, match="can be compared with it and not repaired"):
+        await compare(index=f"{prefix}-other", repair=True)
+    place = await compare(index=f"{prefix}-other")
+
+    assert place.findings.counts["missing"] == 450

@@ -1,0 +1,116 @@
+"""What a reindex decides by itself: names, settings, the calls that create and swap."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from jobs import JobFailed
+from worker.reindexing.plan import (
+    Origin,
+    filling,
+    flat,
+    new_name,
+    origin_of,
+    restored,
+    slices_of,
+    swap_actions,
+    wanted_settings,
+)
+
+
+def index(shards: int = 1, **members: Any) -> dict[str, Any]:
+    return {"aliases": {}, "settings": {"index": {"number_of_shards": str(shards)}}, **members}
+
+
+def test_an_alias_leads_to_its_index_with_all_names() -> None:
+    aliases = {"products": {}, "cheap": {"filter": {"term": {"a": 1}}, "index_routing": "r"}}
+
+    origin = origin_of("products", {"products-1": index(3, aliases=aliases)})
+
+    assert origin == Origin("products-1", concrete=False, shards=3, aliases=aliases)
+    assert origin.names == ("products-1", "cheap", "products")
+    assert origin.routings == ("r",)
+
+
+def test_an_index_of_the_very_name_is_concrete() -> None:
+    assert origin_of("products", {"products": index()}).concrete
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "named"),
+    [
+        ({"a": index(), "b": index()}, "ambiguous_alias", "a, b"),
+        ({}, "ambiguous_alias", "0 indices"),
+        ({".ds-logs-1": index(data_stream="logs")}, "data_stream", "logs"),
+    ],
+)
+def test_what_can_not_be_rebuilt_is_refused(found: dict[str, Any], kind: str, named: str) -> None:
+    with pytest.raises(JobFailed) as failed:
+        origin_of("products", found)
+
+    rejection = failed.value.report.rejected[0]
+    assert rejection.type == kind
+    assert named in rejection.reason
+
+
+def test_no_two_new_indices_have_one_name() -> None:
+    moments = [datetime(2026, 11, 21, 12, 0, 0, microsecond, UTC) for microsecond in (1, 2)]
+
+    names = [new_name("products", moment) for moment in moments]
+
+    assert names == ["products-20261121120000000001", "products-20261121120000000002"]
+
+
+def test_settings_may_be_given_in_any_of_elasticsearchs_ways() -> None:
+    assert flat({"index": {"a": 1}, "index.b": 2, "c": 3}) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_an_index_fills_without_refresh_and_replicas_and_gets_its_own_back() -> None:
+    wanted = wanted_settings({"index": {"number_of_replicas": 2}, "refresh_interval": "7s"}, "1h")
+
+    assert filling(wanted) == {
+        "gc_deletes": "1h",
+        "number_of_replicas": 0,
+        "refresh_interval": "-1",
+        "auto_expand_replicas": False,
+    }
+    assert restored(wanted) == {
+        "number_of_replicas": 2,
+        "refresh_interval": "7s",
+        "auto_expand_replicas": None,
+    }
+
+
+def test_the_settings_asked_for_decide_how_long_deletes_are_remembered() -> None:
+    assert wanted_settings({"index.gc_deletes": "2h"}, "1h") == {"gc_deletes": "2h"}
+    assert wanted_settings(None, "1h") == {"gc_deletes": "1h"}
+
+
+@pytest.mark.parametrize(("wanted", "shards", "slices"), [(None, 1, 2), (None, 5, 5), (1, 5, 1), (7, 1, 7)])
+def test_there_are_as_many_slices_as_shards_and_at_least_two(
+    wanted: int | None, shards: int, slices: int
+) -> None:
+    assert slices_of(wanted, shards) == slices
+
+
+def test_every_alias_moves_with_its_properties() -> None:
+    told = {"filter": {"term": {"a": 1}}, "index_routing": "i", "search_routing": "s", "is_write_index": True}
+    origin = Origin("old", concrete=False, shards=1, aliases={"products": {}, "other": told})
+
+    assert swap_actions("products", origin, "new") == [
+        {"remove": {"index": "old", "alias": "other"}},
+        {"add": {"index": "new", "alias": "other", **told}},
+        {"remove": {"index": "old", "alias": "products"}},
+        {"add": {"index": "new", "alias": "products"}},
+    ]
+
+
+def test_a_concrete_index_goes_in_the_call_that_makes_the_alias() -> None:
+    origin = Origin("products", concrete=True, shards=1, aliases={"other": {"is_hidden": True}})
+
+    assert swap_actions("products", origin, "new") == [
+        {"remove_index": {"index": "products"}},
+        {"add": {"index": "new", "alias": "products"}},
+        {"add": {"index": "new", "alias": "other", "is_hidden": True}},
+    ]
