@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .corpus import Pairs
+from .measures.beside_reindex import lone_before_reindex, lone_beside_reindex
 from .measures.esutil import esutil_bulk
 from .measures.lone import lone_direct, lone_job
 from .measures.no_op import penstock_no_op, stock_no_op
 from .measures.penstock_jobs import bulk_jobs, single_jobs
 from .measures.raw import REQUEST_DOCUMENTS, raw_bulk
+from .measures.reindexing import reindex_copy
 from .measures.stock_arq import enqueue_gathered, enqueue_many, stock_index
 from .place import Place
 from .reading import Reading, Title
@@ -59,6 +61,10 @@ class Supply:
         """Jobs as large as raw `_bulk`'s requests."""
         return bulk_jobs(self.place, self.pairs, REQUEST_DOCUMENTS)
 
+    def reindex(self) -> Awaitable[Reading]:
+        """A reindex of an index with all documents."""
+        return reindex_copy(self.place, self.pairs)
+
 
 def rows(supply: Supply) -> list[Row]:
     """All rows, in the order of the table."""
@@ -76,6 +82,7 @@ def _over_raw_bulk(supply: Supply) -> list[Row]:
     return [
         Row(Title("single", SINGLE, RAW, _DOCUMENTS, 0.6), supply.single, supply.raw),
         Row(Title("bulk-500", bulk, RAW, _DOCUMENTS, 0.9), supply.bulk, supply.raw),
+        Row(Title("reindex", "reindex, its copy", RAW, _DOCUMENTS, 0.6), supply.reindex, supply.raw),
     ]
 
 
@@ -125,6 +132,18 @@ def _cost_of_a_job(supply: Supply) -> list[Row]:
             ),
             lambda: lone_job(place, lone),
             lambda: lone_direct(place, lone),
+        ),
+        Row(
+            Title(
+                "live-reindex",
+                "a lone job while its index is rebuilt",
+                "the same before",
+                "ms",
+                2,
+                less_is_better=True,
+            ),
+            lambda: lone_beside_reindex(place, supply.pairs),
+            lambda: lone_before_reindex(place, supply.pairs, _LONE_JOBS),
         ),
     ]
 

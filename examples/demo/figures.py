@@ -92,8 +92,14 @@ def figures_table(phases: Sequence[Phase], rebuilt: Report) -> Table:
             _in_words(phase),
         )
     copied = rebuilt.details["documents"]
-    table.add_row("reindex", "1", f"{copied / rebuilt.took_ms * 1000:,.0f}", "", "", f"{copied:,} copied")
+    table.add_row("reindex", "1", f"{copied / rebuilt.took_ms * 1000:,.0f}", "", "", _rebuilding(rebuilt))
     return table
+
+
+def _rebuilding(rebuilt: Report) -> str:
+    told = rebuilt.details
+    caught_up, held = told["caught_up"], told["held_ms"]
+    return f"{told['documents']:,} documents, {caught_up:,} caught up with, jobs held for {held:,.0f} ms"
 
 
 def _in_words(phase: Phase) -> str:

@@ -9,6 +9,7 @@ Each is a session of its own: a Ctrl-C in the terminal is for the demo, which th
 It knows the command lines and nothing of what the processes do.
 """
 
+import asyncio
 import ctypes
 import json
 import signal
@@ -117,14 +118,18 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-async def run_producer(arguments: list[str], on_acknowledged: Callable[[int], None]) -> dict[str, Any]:
-    """Run a producer to its end; `on_acknowledged` gets its progress. Returns its final figures.
+async def run_producer(
+    arguments: list[str], on_acknowledged: Callable[[int], None], stop: asyncio.Event | None = None
+) -> dict[str, Any]:
+    """Run a producer to its end, or until `stop`; `on_acknowledged` gets its progress. Its final figures.
 
     Raises DoesNotAddUp for any exit code but 0.
     """
     command = [sys.executable, "-m", "examples.producer", *arguments]
-    process = await create_subprocess_exec(*command, stdout=PIPE, start_new_session=True)
+    process = await create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
+    assert process.stdin is not None
     assert process.stdout is not None
+    telling = asyncio.create_task(_close_when(stop or asyncio.Event(), process.stdin))
     figures: dict[str, Any] = {}
     try:
         async for line in process.stdout:
@@ -132,9 +137,15 @@ async def run_producer(arguments: list[str], on_acknowledged: Callable[[int], No
             on_acknowledged(figures["acknowledged"])
         code = await process.wait()
     finally:
+        telling.cancel()
         if process.returncode is None:
             process.kill()
             await process.wait()
     if code != 0:
         raise DoesNotAddUp(f"the producer ended with exit code {code}")
     return figures
+
+
+async def _close_when(stop: asyncio.Event, stream: asyncio.StreamWriter) -> None:
+    await stop.wait()
+    stream.close()
