@@ -123,6 +123,9 @@ async def ask_to_cancel(redis: Redis, alias: str) -> ReindexStatus:
             return status
         case b"moving":
             raise CancelRefused(f"the reindex of {alias!r} is moving the alias: too late to cancel it")
+        case b"gone":
+            how = f"`penstock reindex forget {alias}`, or the next reindex, tidies up"
+            raise CancelRefused(f"the job of the reindex of {alias!r} is gone: {how}")
         case _:
             raise CancelRefused(f"the reindex of {alias!r} has ended ({status.phase}): nothing to cancel")
 

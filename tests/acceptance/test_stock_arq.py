@@ -32,7 +32,7 @@ async def test_the_same_jobs_run_and_have_the_same_reports(
     assert (updated.outcome, deleted.outcome) == (Outcome.UPDATED, Outcome.DELETED)
     assert bulk.counts == {"deleted": 1, "missing": 1}
     failed = [report.rejected[0].type for report in (load, missing, reindex)]
-    assert failed == ["unknown_source", "document_missing_exception", "index_not_found_exception"]
+    assert failed == ["unknown_source", "document_missing_exception", "stock_workers"]
     expected = {f"{n}": {"n": n} for n in range(200) if n not in (1, 2)} | {"0": {"n": 0, "changed": True}}
     assert await documents(prefix) == expected
 

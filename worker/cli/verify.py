@@ -22,7 +22,6 @@ from settings import Settings, SettingsError
 from ..answers import read_failure
 from ..backoff import Backoff
 from ..elastic import client_arguments
-from ..records import BadRecord
 from ..registry import Registry, load_registry
 from ..verifying.comparing import Kind
 from ..verifying.findings import Place
@@ -85,8 +84,8 @@ def _compared(settings: Settings, registry: Registry, payload: VerifyIndex, agai
         told = f"Elasticsearch: {read_failure(error)[1].reason}"
     except (RedisError, OSError) as error:
         told = f"Redis at {settings.redis_url} does not answer: {error}"
-    except BadRecord as error:
-        told = f"source {payload.source!r}: {error}"
+    except Exception as error:  # whatever the source raises
+        told = f"source {payload.source!r}: {type(error).__name__}: {error}"
     except KeyboardInterrupt:
         told = "interrupted; the same command goes on from here"
     errors.print(told, style="red", highlight=False, markup=False)
@@ -94,23 +93,19 @@ def _compared(settings: Settings, registry: Registry, payload: VerifyIndex, agai
 
 
 async def _run(settings: Settings, registry: Registry, payload: VerifyIndex, again: bool) -> Place:
-    with _progress() as bar:
-        shown = _Shown(bar)
-        async with (
-            AsyncElasticsearch(**client_arguments(settings)) as client,
-            connect(settings.redis_url.reveal()) as redis,
-        ):
-            backoff = Backoff(settings.retry_initial_seconds, settings.retry_max_seconds, random.random)
-            return await compare(
-                client,
-                redis,
-                registry,
-                payload,
-                backoff,
-                queue=settings.queue,
-                again=again,
-                progress=shown.at,
-            )
+    backoff = Backoff(settings.retry_initial_seconds, settings.retry_max_seconds, random.random)
+    async with (
+        AsyncElasticsearch(**client_arguments(settings)) as client,
+        connect(settings.redis_url.reveal()) as redis,
+    ):
+        try:
+            with _progress() as bar:
+                shown, queue = _Shown(bar).at, settings.queue
+                return await compare(
+                    client, redis, registry, payload, backoff, queue=queue, again=again, progress=shown
+                )
+        finally:
+            await registry.close()
 
 
 def _progress() -> Progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,6 @@ from jobs.report import refusal
 from ..registry import Source, Transform
 from .catching_up import CatchUp, FromIndex, FromSource, Reader
 from .checks import Counts, expected_of_copy
-from .converting import Converted
 from .copying import IndexCopy
 from .copying_source import SourceCopy
 from .differing import differing
@@ -29,8 +28,11 @@ from .state import Kept, Slice, State, Store
 from .stock import stock_workers
 from .swap import look
 from .target import Target
-from .touched import Touched, TouchedSet, Touching
+from .touched import TouchedSet, Touching
 
+logger = logging.getLogger("penstock.reindex")
+
+_NAMED = 10
 _ALREADY_THERE = "resource_already_exists_exception"
 _REPLICAS_TIMEOUT = "10s"
 
@@ -105,6 +107,9 @@ class Building:
         await self._replicas()
         await client.indices.refresh(index=state.new)
         await catch_up.rounds(save)
+        if untold := await self._touched.untold():
+            logger.warning("%s: it can't be told what these jobs have written: %s", state.old, untold)
+            await store.save(untold=untold[:_NAMED])
         await store.enter(state, ReindexPhase.HOLD)
 
     async def hold(self) -> None:
@@ -143,18 +148,17 @@ class Building:
             read = FromSource(self._room, self._source, self._change)
         else:
             origin = await look(self._room.client, self._state.old)
-            read = FromIndex(self._room, self._state.old, self._change, origin.routings)
+            read = FromIndex(self._room, origin.index, self._state.new, self._change, origin.routings)
         return CatchUp(self._touched, read, self._target)
 
     async def _course(self) -> Course:
         state = self._state
-        gone = self._concrete and not await self._room.client.indices.exists(index=state.old)
         return Course(
             alias=self._payload.alias,
             origin=state.old,
             target=state.new,
             names=state.names,
-            catch_up=await self._catch_up() if not gone else CatchUp(self._touched, _nothing, self._target),
+            catch_up=await self._catch_up(),
             expected=self._expected,
             differing=lambda: differing(self._room, state, self._source, self._change, self._touched),
             moved=self._touch_for_rollback,
@@ -200,11 +204,6 @@ class Building:
                 f"expected one of {', '.join(origin.names)}"
             )
             raise JobFailed(refusal("source_of_another_index", reason, index=self._payload.alias))
-
-
-async def _nothing(touched: Sequence[Touched]) -> Converted:
-    """Of an index that is gone nothing can be read."""
-    return Converted([], [])
 
 
 def _registered(room: Room, payload: ReindexAlias) -> tuple[Source | None, Transform | None]:

@@ -33,26 +33,39 @@ _ONCE_MORE = 10_000
 class Reader(Protocol):
     """Where touched documents are read."""
 
-    async def __call__(self, touched: Sequence[Touched]) -> Converted:
-        """Their copies; none for what is neither there nor known to be deleted."""
+    async def __call__(self, touched: Sequence[Touched], *, swapped: bool = False) -> Converted:
+        """Their copies. `swapped`: jobs may write to the other index by now, which is not to be undone."""
 
 
 class FromIndex:
     """Reads an index. `routings`: those that its aliases give to documents whose jobs name none."""
 
-    def __init__(self, room: Room, index: str, change: Change | None, routings: Sequence[str]) -> None:
-        self._room, self._index, self._change, self._routings = room, index, change, routings
+    def __init__(
+        self, room: Room, index: str, target: str, change: Change | None, routings: Sequence[str]
+    ) -> None:
+        self._room, self._index, self._target = room, index, target
+        self._change, self._routings = change, routings
 
-    async def __call__(self, touched: Sequence[Touched]) -> Converted:
+    async def __call__(self, touched: Sequence[Touched], *, swapped: bool = False) -> Converted:
         """See Reader."""
         wanted = [(one, routing) for one in touched for routing in self._places(one)]
         pairs = [(one.id, routing) for one, routing in wanted]
         found = await read_now(self._room.client, self._index, pairs)
         converted = await of_hits((hit for hit in found if hit is not None), self._change)
+        unversioned: list[tuple[str, str | None]] = []
         for (one, routing), hit in zip(wanted, found, strict=True):
             if hit is None and one.deleted_version:
                 converted.copies.append(Copy(one.id, routing, one.deleted_version, None))
+            elif hit is None:
+                unversioned.append((one.id, routing))
+        if not swapped:
+            converted.copies.extend(await self._removals(unversioned))
         return converted
+
+    async def _removals(self, gone: Sequence[tuple[str, str | None]]) -> list[Copy]:
+        """Of what was removed by something else than a delete, such as a script: as what is there."""
+        there = await read_now(self._room.client, self._target, gone)
+        return [Copy(hit.id, hit.routing, hit.version, None) for hit in there if hit is not None]
 
     def _places(self, one: Touched) -> Sequence[str | None]:
         """The routings under which the document may be: a job does not say which alias's it got."""
@@ -65,7 +78,7 @@ class FromSource:
     def __init__(self, room: Room, source: Source, change: Change | None) -> None:
         self._room, self._source, self._change = room, source, change
 
-    async def __call__(self, touched: Sequence[Touched]) -> Converted:
+    async def __call__(self, touched: Sequence[Touched], *, swapped: bool = False) -> Converted:
         """See Reader. Raises SourceTrouble."""
         version = await self._room.version_now()  # before the read: a later write must win over what is read
         records = await self._fetch(list(dict.fromkeys(one.id for one in touched)))
@@ -112,10 +125,11 @@ class CatchUp:
             pass
 
     async def once_more(self) -> None:
-        """Bring the first ones over without forgetting that they were touched."""
+        """Behind the swap: bring the first ones over without forgetting that they were touched."""
         touched = await self._touched.first(_ONCE_MORE)
         for first in range(0, len(touched), _ROUND):
-            await self._target.write_at_once(await self._read(touched[first : first + _ROUND]))
+            part = await self._read(touched[first : first + _ROUND], swapped=True)
+            await self._target.write_at_once(part)
 
     async def _some(self, write: Callable[[Converted], Awaitable[None]]) -> int:
         touched = await self._touched.first(_ROUND)

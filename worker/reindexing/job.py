@@ -18,7 +18,7 @@ from ..intake import Refused, read_payload
 from ..runtime import runtime_of
 from .room import Room
 from .run import reindex as run
-from .state import NotOwner
+from .state import Job, NotOwner
 
 _TAKEN_OVER_PAUSE_SECONDS = 5
 
@@ -35,9 +35,10 @@ async def reindex(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
         backoff=runtime.backoff,
         queue=runtime.settings.queue,
     )
+    job = Job(ctx["job_id"], int(ctx["enqueue_time"].timestamp() * 1000))
     try:
         async with _until(runtime.stopping):
-            return await run(room, payload, ctx["job_id"], runtime.live_is_busy)
+            return await run(room, payload, job, runtime.live_is_busy)
     except NotOwner:
         # Another worker is at it, or has ended it: if this one still has the job, it finds the report then.
         raise Retry(_TAKEN_OVER_PAUSE_SECONDS) from None

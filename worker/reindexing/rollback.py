@@ -89,7 +89,7 @@ class Rollback:
 
     async def _catch_up(self) -> CatchUp:
         origin = await look(self._room.client, self._kept.new)
-        read = FromIndex(self._room, self._kept.new, self._change(), origin.routings)
+        read = FromIndex(self._room, origin.index, self._kept.old, self._change(), origin.routings)
         return CatchUp(self._touched, read, self._target)
 
     def _change(self) -> Change | None:

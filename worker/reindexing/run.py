@@ -37,7 +37,7 @@ from .pace import Pace
 from .pages import Unreadable
 from .rollback import Rollback
 from .room import Room, passes_by
-from .state import Begun, CancelAsked, NotOwner, State, Store, failed_with, wire_of
+from .state import Begun, CancelAsked, Job, NotOwner, State, Store, failed_with, wire_of
 from .summary import report_of, result_of
 from .telling import keep_telling
 from .tidying import tidy_up
@@ -45,12 +45,12 @@ from .tidying import tidy_up
 logger = logging.getLogger("penstock.reindex")
 
 
-async def reindex(room: Room, payload: ReindexAlias, job_id: str, live_is_busy: Callable[[], bool]) -> Report:
+async def reindex(room: Room, payload: ReindexAlias, job: Job, live_is_busy: Callable[[], bool]) -> Report:
     """Run the job to its end. `live_is_busy`: whether this process has writes of jobs under way.
 
     Raises JobFailed with the reason, NotOwner where another worker has taken it over.
     """
-    store = Store(room.redis, payload.alias, job_id, room.queue)
+    store = Store(room.redis, payload.alias, job, room.queue)
     run = _Run(room, payload, store, live_is_busy)
     await run.begin()
     telling = asyncio.create_task(keep_telling(store, room.redis))
@@ -165,7 +165,10 @@ class _Run:
         while True:
             try:
                 state = await self._store.load()
-                if state.phase.final or state.phase is ReindexPhase.ENDING:
+                if state.phase.final:
+                    return
+                if state.phase in (ReindexPhase.SWITCH, ReindexPhase.ENDING):  # only onwards from here
+                    await self._wait(failed)
                     return
                 ending = failed_with(failed, state)
                 await self._store.enter(state, ReindexPhase.ENDING, ending=ending)

@@ -43,6 +43,13 @@ class Begun(StrEnum):
     ABANDONED = "abandoned"
 
 
+class Job(NamedTuple):
+    """The job of a reindex: its id, which may have been another job's before, and when it was enqueued."""
+
+    id: str
+    enqueued_ms: int
+
+
 class Slice(NamedTuple):
     """One part of the copy. `after`: its cursor; `pit`: the point in time that it reads; `done`: documents
     read, of which `dropped` ones are not in the new index."""
@@ -80,8 +87,8 @@ class State:
     """See the module. `id` names the reindex in Redis, `old` and `new` are indices; `names` lead to `old`.
 
     `moving`: the request that moves the alias may have left. `blocked`: writes to `old` may be blocked by us.
-    `documents` the new index had when the alias moved, `surplus` more were in the old one. `ending`: the
-    report with which it will fail.
+    `documents` the new index had when the alias moved, `surplus` more were in the old one. `untold`: jobs of
+    which nobody knows what they have written. `ending`: the report with which it will fail.
     """
 
     id: str
@@ -104,6 +111,7 @@ class State:
     blocked: bool = False
     transform: str | None = None
     source: str | None = None
+    untold: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     ending: Report | None = None
     report: Report | None = None
@@ -124,9 +132,9 @@ class Store:
     """The state of one alias's reindex, for one run of one job. `clock`: seconds since 1970."""
 
     def __init__(
-        self, redis: Redis, alias: str, job_id: str, queue: str, clock: Callable[[], float] = time.time
+        self, redis: Redis, alias: str, job: Job, queue: str, clock: Callable[[], float] = time.time
     ) -> None:
-        self._redis, self._alias, self._job, self._queue = redis, alias, job_id, queue
+        self._redis, self._alias, self._job, self._queue = redis, alias, job, queue
         self._clock, self._key = clock, keys.reindex_state(alias)
         self._owner = json.dumps(uuid4().hex)
         self._heeds_cancel = True
@@ -151,8 +159,10 @@ class Store:
         }
         pairs = [part for name, value in fresh.items() for part in (name, json.dumps(value))]
         names = [self._key, keys.REINDEXES]
-        job, queue = json.dumps(self._job), json.dumps(self._queue)
-        answer = await self._begin(keys=names, args=[self._alias, job, queue, self._owner, json.dumps(pairs)])
+        job, queue = json.dumps(self._job.id), json.dumps(self._queue)
+        pairs_as_one = json.dumps(pairs)
+        arguments: list[Any] = [self._alias, job, queue, self._owner, pairs_as_one, self._job.enqueued_ms]
+        answer = await self._begin(keys=names, args=arguments)
         return Begun(answer.decode())
 
     async def other_job(self) -> str:
@@ -236,6 +246,7 @@ def _state_of(fields: Mapping[str, Any]) -> State:
         started_ms=fields["started"],
         since_ms=fields["since"],
         names=tuple(fields.get("names", ())),
+        untold=tuple(fields.get("untold", ())),
         slices=slices,
         seconds=fields.get("seconds", {}),
         ending=Report.from_wire(fields["ending"]) if fields.get("ending") else None,

@@ -25,6 +25,8 @@ def report_of(alias: str, state: State, now_ms: int, kept: Kept | None) -> Repor
         "docs_per_second": round(state.read / copying, 1) if copying else None,
         "old_index_kept": kept is not None,
     }
+    if state.untold:
+        details["untold_jobs"] = list(state.untold)
     return Report(index=alias, attempts=1, took_ms=float(now_ms - state.started_ms), details=details)
 
 

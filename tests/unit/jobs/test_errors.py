@@ -22,7 +22,14 @@ ERRORS = [
     jobs.QueueFull("why", 900, 1000),
     *(
         kind("why")
-        for kind in (jobs.QueueFull, jobs.QueueUnavailable, jobs.UnreadableJob, JobNotFound, jobs.CancelRefused, ReportTimeout)
+        for kind in (
+            jobs.QueueFull,
+            jobs.QueueUnavailable,
+            jobs.UnreadableJob,
+            JobNotFound,
+            jobs.CancelRefused,
+            ReportTimeout,
+        )
     ),
 ]
 

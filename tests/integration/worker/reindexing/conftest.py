@@ -19,9 +19,11 @@ from worker.elastic import ProcessClient
 from worker.registry import Registry
 from worker.reindexing.room import Room
 from worker.reindexing.run import reindex
+from worker.reindexing.state import Job
 
 SECONDS = 60.0
 PAGE = 50
+JOB = Job("by-the-test", 0)
 
 Documents = dict[tuple[str, str | None], tuple[Any, int]]
 
@@ -55,8 +57,9 @@ async def room(settings: Settings, redis: Redis, registry: Registry) -> AsyncIte
 def run_here(room: Room) -> Callable[..., Awaitable[Report]]:
     """Run a reindex in the test's own task, under a job id."""
 
-    async def run(alias: str, job_id: str = "by-the-test", **arguments: Any) -> Report:
-        return await reindex(room, ReindexAlias(alias=alias, **arguments), job_id, lambda: False)
+    async def run(alias: str, job_id: str = JOB.id, *, enqueued_ms: int = 0, **arguments: Any) -> Report:
+        payload, job = ReindexAlias(alias=alias, **arguments), Job(job_id, enqueued_ms)
+        return await reindex(room, payload, job, lambda: False)
 
     return run
 

@@ -10,7 +10,7 @@ from jobs import CancelRefused, IndexQueue, JobFailed, JobNotFound, ReindexPhase
 from worker.reindexing.moving import Moving
 from worker.reindexing.state import State, Store
 
-from .conftest import Documents
+from .conftest import JOB, Documents
 
 Run = Callable[..., Awaitable[Report]]
 Fill = Callable[[int], Awaitable[str]]
@@ -32,6 +32,7 @@ async def test_a_cancelled_copy_leaves_all_as_it_was(
 ) -> None:
     old = await filled(300)
     before = await documents(old)
+    await redis.zadd("arq:queue", {JOB.id: 3e13})
     save, wished = Store.save_slice, []
 
     async def saving(store: Store, number: int, part: Any) -> None:
@@ -51,6 +52,23 @@ async def test_a_cancelled_copy_leaves_all_as_it_was(
     assert (await queue.reindex_status(prefix)).phase is ReindexPhase.CANCELLED
     with pytest.raises(CancelRefused, match="has ended"):
         await queue.cancel_reindex(prefix)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_job_that_is_gone_can_not_be_cancelled(
+    run_here: Run, queue: IndexQueue, filled: Fill, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(5)
+    save = Store.save_slice
+
+    async def saving(store: Store, number: int, part: Any) -> None:
+        with pytest.raises(CancelRefused, match="is gone"):
+            await queue.cancel_reindex(prefix)
+        await save(store, number, part)
+
+    monkeypatch.setattr(Store, "save_slice", saving)
+
+    await run_here(prefix)
 
 
 async def test_what_is_not_known_can_not_be_cancelled(queue: IndexQueue, prefix: str) -> None:

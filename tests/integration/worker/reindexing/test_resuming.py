@@ -10,7 +10,7 @@ from jobs import IndexQueue, JobFailed, ReindexPhase, Report
 from worker.reindexing.state import State, Store
 from worker.reindexing.touched import Touching
 
-from .conftest import PAGE, Documents
+from .conftest import JOB, PAGE, Documents
 
 COUNT = 200
 MANY = 600
@@ -147,7 +147,7 @@ async def test_a_lost_point_in_time_begins_its_slices_again(
     cut_at(ReindexPhase.COPY, True)
     with pytest.raises(Killed):
         await run_here(prefix)
-    state = await Store(redis, prefix, "by-the-test", "arq:queue").load()
+    state = await Store(redis, prefix, JOB, "arq:queue").load()
     (pit,) = {part.pit for part in state.slices}
     await elasticsearch.close_point_in_time(id=pit)
 
@@ -169,7 +169,7 @@ async def test_a_job_that_is_gone_leaves_nothing_behind_for_the_next(
     cut_at(ReindexPhase.CATCH_UP, True)
     with pytest.raises(Killed):
         await run_here(prefix, "a job that is gone")
-    abandoned = await Store(redis, prefix, "", "").load()
+    abandoned = await Store(redis, prefix, JOB, "arq:queue").load()
 
     found = await run_here(prefix, "another job")
 
@@ -208,3 +208,15 @@ async def test_an_ended_job_that_runs_again_tells_the_same(
 
     assert second == first
     assert await behind(prefix) == [first.details["new_index"]]
+
+
+async def test_a_job_id_that_is_used_again_is_another_reindex(
+    run_here: Run, elasticsearch: AsyncElasticsearch, behind: Any, prefix: str
+) -> None:
+    await elasticsearch.indices.create(index=f"{prefix}-first", aliases={prefix: {}})
+
+    first = await run_here(prefix, "nightly", enqueued_ms=1)
+    second = await run_here(prefix, "nightly", enqueued_ms=2)
+
+    assert second.details["old_index"] == first.details["new_index"]
+    assert await behind(prefix) == [second.details["new_index"]]
