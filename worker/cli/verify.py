@@ -22,10 +22,12 @@ from settings import Settings, SettingsError
 from ..answers import read_failure
 from ..backoff import Backoff
 from ..elastic import client_arguments
+from ..records import BadRecord
 from ..registry import Registry, load_registry
 from ..verifying.comparing import Kind
 from ..verifying.findings import Place
 from ..verifying.job import details
+from ..verifying.reading import SourceFailed
 from ..verifying.run import verify as compare
 from .common import QueueName, checked, console, errors, settings_or_exit
 
@@ -84,8 +86,8 @@ def _compared(settings: Settings, registry: Registry, payload: VerifyIndex, agai
         told = f"Elasticsearch: {read_failure(error)[1].reason}"
     except (RedisError, OSError) as error:
         told = f"Redis at {settings.redis_url} does not answer: {error}"
-    except Exception as error:  # whatever the source raises
-        told = f"source {payload.source!r}: {type(error).__name__}: {error}"
+    except (SourceFailed, BadRecord) as error:
+        told = f"source {payload.source!r}: {error}"
     except KeyboardInterrupt:
         told = "interrupted; the same command goes on from here"
     errors.print(told, style="red", highlight=False, markup=False)
@@ -102,7 +104,15 @@ async def _run(settings: Settings, registry: Registry, payload: VerifyIndex, aga
             with _progress() as bar:
                 shown, queue = _Shown(bar).at, settings.queue
                 return await compare(
-                    client, redis, registry, payload, backoff, queue=queue, again=again, progress=shown
+                    client,
+                    redis,
+                    registry,
+                    payload,
+                    backoff,
+                    queue=queue,
+                    source_timeout=settings.source_timeout_seconds,
+                    again=again,
+                    progress=shown,
                 )
         finally:
             await registry.close()

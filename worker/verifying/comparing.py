@@ -7,7 +7,7 @@ Contents are compared by a hash of their JSON with its names sorted: a number th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -62,14 +62,28 @@ def from_source(records: Iterable[Record], hits: Iterable[Hit | None]) -> list[D
     return found
 
 
-def from_index(hits: Sequence[Hit], records: Mapping[str, Record]) -> list[Difference]:
-    """Documents that the source has no record of, or one with another routing."""
-    found: list[Difference] = []
-    for hit in hits:
-        record = records.get(hit.id)
-        if record is None or record.document is None or record.routing != hit.routing:
-            found.append(Difference(Kind.EXTRA, hit.id, hit.routing))
-    return found
+def misrouted(hits: Iterable[Hit], records: Mapping[str, Record]) -> list[Hit]:
+    """Documents under another routing than that of their record."""
+    return [hit for hit in hits if _is_there(hit, records) and records[hit.id].routing != hit.routing]
+
+
+def extra(
+    hits: Iterable[Hit], records: Mapping[str, Record], homes: Mapping[str, str | None]
+) -> list[Difference]:
+    """Documents that the source has no record of, or that are not where their record is.
+
+    `homes`: the routing under which the document of a record was found, where it is not the record's own.
+    """
+    return [
+        Difference(Kind.EXTRA, hit.id, hit.routing)
+        for hit in hits
+        if not _is_there(hit, records) or homes.get(hit.id, records[hit.id].routing) != hit.routing
+    ]
+
+
+def _is_there(hit: Hit, records: Mapping[str, Record]) -> bool:
+    record = records.get(hit.id)
+    return record is not None and record.document is not None
 
 
 def _equal(record: Record, hit: Hit) -> bool:

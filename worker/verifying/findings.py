@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -30,6 +31,10 @@ class Findings:
             if len(named) < _NAMED:
                 named.append(difference.id)
 
+    def copy(self) -> Findings:
+        """As it is now, whatever is found from now on."""
+        return deepcopy(self)
+
     @property
     def total(self) -> int:
         """Everything that differs."""
@@ -45,12 +50,14 @@ class Place:
     """How far a verification has come: all that it needs to go on. Mutable.
 
     `side`: "source" first, then "index", then "done". `after`: the last id that the source has told, or the
-    place in the point in time `pit`. `documents`: how many the index had. `started` in s since 1970.
+    place in the point in time `pit`. `before`: what was found before this side. `documents`: how many the
+    index had. `started` in s since 1970.
     """
 
     index: str
     source: str
     started: float
+    repair: bool = False
     side: str = "source"
     after: Any = None
     pit: str | None = None
@@ -58,6 +65,7 @@ class Place:
     total: int = 0
     documents: int = 0
     findings: Findings = field(default_factory=Findings)
+    before: Findings = field(default_factory=Findings)
 
     def to_json(self) -> bytes:
         """As it is stored."""
@@ -67,4 +75,5 @@ class Place:
     def from_json(cls, stored: bytes) -> Place:
         """The inverse. Raises ValueError, TypeError or KeyError for what is none."""
         members = orjson.loads(stored)
-        return cls(**members | {"findings": Findings(**members["findings"])})
+        both = {name: Findings(**members[name]) for name in ("findings", "before")}
+        return cls(**members | both)

@@ -20,6 +20,7 @@ from ..intake import Refused, read_payload
 from ..records import BadRecord
 from ..runtime import runtime_of
 from .findings import Place
+from .reading import SourceFailed
 from .run import verify as compare
 
 logger = logging.getLogger("penstock.verify")
@@ -42,6 +43,7 @@ async def verify(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
             payload,
             runtime.backoff,
             queue=runtime.settings.queue,
+            source_timeout=runtime.settings.source_timeout_seconds,
         )
     except JobFailed:
         raise
@@ -50,7 +52,7 @@ async def verify(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
     except (ApiError, TransportError) as error:
         problem = read_failure(error)[1]
         raise JobFailed(refusal(problem.type, problem.reason, index=payload.index)) from error
-    except Exception as error:  # whatever the source raises
+    except (SourceFailed, BadRecord) as error:
         raise _source_failed(error, payload, ctx["job_try"]) from error
     logger.info("%s compared with source %s: %d differ", payload.index, payload.source, place.findings.total)
     took_ms = round((monotonic() - began) * 1000, 3)
@@ -71,10 +73,10 @@ def _payload(arguments: dict[str, Any]) -> VerifyIndex:
     return payload
 
 
-def _source_failed(error: Exception, payload: VerifyIndex, tries: int) -> Exception:
-    if not isinstance(error, BadRecord) and tries < _SOURCE_TRIES:
-        logger.warning("source %s failed with %s; tried again", payload.source, type(error).__name__)
+def _source_failed(error: SourceFailed | BadRecord, payload: VerifyIndex, tries: int) -> Exception:
+    if isinstance(error, SourceFailed) and tries < _SOURCE_TRIES:
+        logger.warning("source %s can't be read; tried again", payload.source)
         return Retry(_PAUSE_SECONDS)
     kind = "bad_record" if isinstance(error, BadRecord) else "source_failed"
-    reason = f"source {payload.source!r}: {type(error).__name__}: {error}"
+    reason = f"source {payload.source!r}: {error}"
     return JobFailed(refusal(kind, reason, index=payload.index))

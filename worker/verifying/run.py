@@ -21,6 +21,7 @@ from ..backoff import Backoff
 from ..registry import Registered, Registry
 from .comparing import Difference, Kind
 from .findings import Place
+from .reading import Reading
 from .verification import Repair, Verification
 
 # One that was cut off longer ago says little of today's documents, and is begun anew.
@@ -36,18 +37,20 @@ async def verify(
     backoff: Backoff,
     *,
     queue: str,
+    source_timeout: float,
     again: bool = False,
     progress: Callable[[Place], None] = lambda place: None,
 ) -> Place:
     """Compare the index with the source, and enqueue repairs on `queue` where they are wanted.
 
-    `again`: from the beginning, though an earlier one was cut off. Raises JobFailed for what is not
-    registered or does not fit, and whatever source, Elasticsearch and Redis raise.
+    `source_timeout`: seconds for each call of the source. `again`: from the beginning, though an earlier one
+    was cut off. Raises JobFailed for what is not registered or does not fit, SourceFailed, BadRecord, and
+    what Elasticsearch's and Redis' clients raise.
     """
     source = _source(registry, payload)
     name = keys.verification(payload.index, payload.source)
     stored = None if again else await redis.get(name)
-    place = _place(stored) or Place(payload.index, payload.source, time.time())
+    place = _place(stored, payload) or Place(payload.index, payload.source, time.time(), payload.repair)
 
     async def save(place: Place) -> None:
         await redis.set(name, place.to_json(), ex=_KEPT_SECONDS)
@@ -55,7 +58,8 @@ async def verify(
 
     progress(place)
     repair = _repair(IndexQueue(redis, queue=queue), payload) if payload.repair else None
-    place = await Verification(client, source, place, backoff, save=save, repair=repair).run()
+    reading = Reading(source, source_timeout)
+    place = await Verification(client, reading, place, backoff, save=save, repair=repair).run()
     await redis.delete(name)
     return place
 
@@ -75,11 +79,14 @@ def _source(registry: Registry, payload: VerifyIndex) -> Registered:
     return source
 
 
-def _place(stored: bytes | None) -> Place | None:
+def _place(stored: bytes | None, payload: VerifyIndex) -> Place | None:
+    """Where to go on. One that repairs does not go on where one that does not was: those are not repaired."""
     try:
-        return Place.from_json(stored) if stored else None
+        place = Place.from_json(stored) if stored else None
     except (ValueError, TypeError, KeyError):  # written by another version
         return None
+    goes_on = place is not None and place.repair == payload.repair and place.side != "done"
+    return place if goes_on else None
 
 
 def _repair(queue: IndexQueue, payload: VerifyIndex) -> Repair:

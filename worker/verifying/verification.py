@@ -12,7 +12,7 @@ gone begins its side anew, and what was found on that side with it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 from typing import TypeVar
@@ -20,13 +20,15 @@ from typing import TypeVar
 from elasticsearch import AsyncElasticsearch
 
 from ..backoff import Backoff
-from ..registry import Record, Registered
-from ..reindexing.pages import Hit, PointInTime, PointInTimeLost, read_now
+from ..registry import Record
+from ..reindexing.pages import Hit, Page, PageSize, PointInTime, PointInTimeLost, read_now
 from ..reindexing.patience import patiently
-from .comparing import Difference, Kind, from_index, from_source
+from .comparing import Difference, Kind, extra, from_source, misrouted
 from .findings import Place
+from .reading import Reading
 
 _PAGE = 500
+_PAGE_BYTES = 8 * 1024 * 1024
 # Differences that wait for their second look, and for how long: nothing is saved meanwhile.
 _MOST_WAITING = 2000
 _MOST_SECONDS = 10.0
@@ -43,7 +45,7 @@ class Verification:
     def __init__(
         self,
         client: AsyncElasticsearch,
-        source: Registered,
+        source: Reading,
         place: Place,
         backoff: Backoff,
         *,
@@ -54,11 +56,12 @@ class Verification:
         self._client, self._source, self._place, self._backoff = client, source, place, backoff
         self._save, self._repair = save, repair
         self._settle_seconds = settle_seconds
+        self._size = PageSize(_PAGE, _PAGE_BYTES)
         self._waiting: list[Difference] = []
         self._oldest = self._latest = 0.0
 
     async def run(self) -> Place:
-        """To its end. Raises what the source raises, BadRecord, and ApiError for an answer that is final."""
+        """To its end. Raises SourceFailed, BadRecord, and ApiError for an answer that is final."""
         if self._place.side == "source":
             await self._source_side()
             await self._second_look()
@@ -73,14 +76,15 @@ class Verification:
     async def _turn_to(self, side: str) -> None:
         place = self._place
         place.side, place.after, place.pit, place.done = side, None, None, 0
+        place.before = place.findings.copy()
         await self._save(place)
 
     async def _source_side(self) -> None:
         place = self._place
         place.total = await self._count_documents()
-        async for records in self._source.all(place.after):
-            for start in range(0, len(records), _PAGE):
-                part = records[start : start + _PAGE]
+        async for records in self._source.batches(place.after):
+            while records:
+                part, records = records[: self._size.documents], records[self._size.documents :]
                 await self._passed(await self._compared(part), len(part), part[-1].id)
 
     async def _index_side(self) -> None:
@@ -89,6 +93,8 @@ class Verification:
         except PointInTimeLost:
             place = self._place
             place.after, place.pit, place.done = None, None, 0
+            place.findings = place.before.copy()
+            self._waiting.clear()
             await self._pages()
 
     async def _pages(self) -> None:
@@ -101,8 +107,8 @@ class Verification:
             page = await self._asked(partial(pages.page, place.after, size=_PAGE, sources=False))
             place.pit = pages.id
             if page.hits:
-                records = await self._records(hit.id for hit in page.hits)
-                await self._passed(from_index(page.hits, records), len(page.hits), page.after)
+                records = await self._source.fetch(hit.id for hit in page.hits)
+                await self._passed(await self._extra(page.hits, records), len(page.hits), page.after)
             if page.after is None:
                 break
         await self._asked(pages.close)
@@ -142,10 +148,10 @@ class Verification:
             self._place.findings.repaired += len(differences)
 
     async def _still(self, differences: Sequence[Difference]) -> list[Difference]:
-        records = await self._records(difference.id for difference in differences)
-        extra = [one for one in differences if one.kind is Kind.EXTRA]
-        hits = await self._hits([(one.id, one.routing) for one in extra])
-        found = from_index([hit for hit in hits if hit is not None], records)
+        records = await self._source.fetch(difference.id for difference in differences)
+        surplus = [(one.id, one.routing) for one in differences if one.kind is Kind.EXTRA]
+        there = [hit for hit in await self._hits(surplus) if hit is not None]
+        found = await self._extra(there, records)
         ids = {one.id for one in differences if one.kind is not Kind.EXTRA}
         found += await self._compared([record for id, record in records.items() if id in ids])
         return found
@@ -154,12 +160,18 @@ class Verification:
         wanted = [(record.id, record.routing) for record in records]
         return from_source(records, await self._hits(wanted))
 
-    async def _records(self, ids: Iterable[str]) -> dict[str, Record]:
-        asked = sorted(set(ids))
-        return {record.id: record for record in await self._source.fetch(asked)} if asked else {}
+    async def _extra(self, hits: Sequence[Hit], records: Mapping[str, Record]) -> list[Difference]:
+        """Documents without a record. One under another routing than its record's is none of them where the
+        index's name finds it there all the same: an alias may add a routing of its own."""
+        odd = [records[hit.id] for hit in misrouted(hits, records)]
+        found = await self._hits([(record.id, record.routing) for record in odd]) if odd else ()
+        homes = {hit.id: hit.routing for hit in found if hit is not None}
+        return extra(hits, records, homes)
 
     async def _hits(self, wanted: Sequence[tuple[str, str | None]]) -> list[Hit | None]:
-        return await self._asked(partial(read_now, self._client, self._place.index, wanted))
+        hits = await self._asked(partial(read_now, self._client, self._place.index, wanted))
+        self._size.learn(Page([hit for hit in hits if hit is not None], None))
+        return hits
 
     async def _count_documents(self) -> int:
         answer = await self._asked(partial(self._client.count, index=self._place.index))

@@ -12,9 +12,12 @@ from jobs import IndexQueue, JobFailed, VerifyIndex, keys
 from settings import Settings
 from worker.backoff import Backoff
 from worker.elastic import ProcessClient
+from worker.records import BadRecord
 from worker.registry import Record, Registry
+from worker.reindexing.pages import PointInTime, PointInTimeLost
 from worker.verifying import run, verification
 from worker.verifying.findings import Place
+from worker.verifying.reading import SourceFailed
 
 BACKOFF = Backoff(0.01, 0.1, random.random)
 
@@ -25,9 +28,12 @@ class Shop:
     def __init__(self, rows: dict[str, Record]) -> None:
         self.rows = rows
         self.fails_after: int | None = None
+        self.forges = False
         self.begun_after: list[str | None] = []
 
     async def fetch(self, ids: Sequence[str]) -> Iterable[Record]:
+        if self.forges:
+            return [Record(id.upper(), {}) for id in ids]
         return [self.rows[id] for id in ids if id in self.rows]
 
     async def all(self, after: str | None) -> AsyncIterator[Sequence[Record]]:
@@ -67,7 +73,14 @@ async def compare(
         again = options.pop("again", False)
         payload = VerifyIndex(**{"index": prefix, "source": "shop", **options})
         return await run.verify(
-            elastic.client, redis, registry, payload, BACKOFF, queue="arq:queue", again=again
+            elastic.client,
+            redis,
+            registry,
+            payload,
+            BACKOFF,
+            queue="arq:queue",
+            source_timeout=5,
+            again=again,
         )
 
     yield verified
@@ -149,7 +162,7 @@ async def test_one_that_was_cut_off_goes_on_where_it_was(
 ) -> None:
     await elasticsearch.delete(index=prefix, id="0001", refresh=True)
     shop.fails_after = 3
-    with pytest.raises(ConnectionError):
+    with pytest.raises(SourceFailed, match="ConnectionError"):
         await compare()
 
     place = await compare()
@@ -176,3 +189,72 @@ async def test_another_index_can_be_compared_and_not_repaired(
     place = await compare(index=f"{prefix}-other")
 
     assert place.findings.counts["missing"] == 450
+
+
+@pytest.mark.usefixtures("filled")
+async def test_a_repair_does_not_go_on_where_one_without_was_cut_off(
+    compare: Any, shop: Shop, prefix: str, elasticsearch: AsyncElasticsearch
+) -> None:
+    await elasticsearch.delete(index=prefix, id="0001", refresh=True)
+    shop.fails_after = 3
+    with pytest.raises(SourceFailed):
+        await compare()
+
+    place = await compare(repair=True)
+
+    assert shop.begun_after == [None, None]
+    assert place.findings.repaired == place.findings.total == 1
+
+
+@pytest.mark.usefixtures("filled")
+async def test_an_answer_that_was_not_asked_for_ends_it_and_repairs_nothing(
+    compare: Any, shop: Shop, prefix: str, elasticsearch: AsyncElasticsearch, queue: IndexQueue
+) -> None:
+    await elasticsearch.index(index=prefix, id="stray", document={}, routing="x", refresh=True)
+    shop.forges = True
+
+    with pytest.raises(BadRecord, match="not asked for"):
+        await compare(repair=True)
+
+    assert (await queue.overview()).waiting == 0
+
+
+async def test_an_alias_with_a_routing_of_its_own_makes_nothing_extra(
+    compare: Any, shop: Shop, prefix: str, elasticsearch: AsyncElasticsearch
+) -> None:
+    shop.rows = {id: Record(id, {"n": 1}) for id in ("1", "2", "3")}
+    settings = {"number_of_shards": 5}
+    await elasticsearch.indices.create(
+        index=f"{prefix}-1", settings=settings, aliases={prefix: {"routing": "r"}}
+    )
+    for id in shop.rows:
+        await elasticsearch.index(index=prefix, id=id, document={"n": 1}, refresh=True)
+
+    assert (await compare()).findings.total == 0
+
+
+@pytest.mark.usefixtures("filled")
+async def test_a_lost_point_in_time_counts_nothing_twice(
+    compare: Any, shop: Shop, prefix: str, elasticsearch: AsyncElasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations: list[dict[str, Any]] = []
+    for n in range(600):
+        operations += [{"index": {"_index": prefix, "_id": f"x{n}"}}, {}]
+    await elasticsearch.bulk(operations=operations)
+    pages = PointInTime.page
+    asked: list[Any] = []
+
+    async def page(self: PointInTime, after: Any, **options: Any) -> Any:
+        asked.append(after)
+        if len(asked) == 2:
+            raise PointInTimeLost("forgotten")
+        return await pages(self, after, **options)
+
+    monkeypatch.setattr(PointInTime, "page", page)
+    monkeypatch.setattr(verification, "_MOST_WAITING", 1)
+
+    place = await compare()
+
+    assert asked[:3] == [None, asked[1], None]
+    assert place.findings.counts["extra"] == 600
+    assert place.documents == 1050

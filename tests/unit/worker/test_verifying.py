@@ -5,7 +5,7 @@ import pytest
 from worker.records import BadRecord
 from worker.registry import Record
 from worker.reindexing.pages import Hit
-from worker.verifying.comparing import Difference, Kind, content_hash, from_index, from_source
+from worker.verifying.comparing import Difference, Kind, content_hash, extra, from_source, misrouted
 from worker.verifying.findings import Findings, Place
 
 
@@ -53,9 +53,22 @@ def test_what_only_one_side_has_is_missing_or_extra() -> None:
 def test_a_document_under_another_routing_is_extra() -> None:
     records = {"1": Record("1", {}, "right"), "2": Record("2", {})}
 
-    found = from_index([hit("1", routing="wrong"), hit("1", routing="right"), hit("2"), hit("3")], records)
+    hits = [hit("1", routing="wrong"), hit("1", routing="right"), hit("2"), hit("3")]
 
-    assert found == [Difference(Kind.EXTRA, "1", "wrong"), Difference(Kind.EXTRA, "3", None)]
+    assert misrouted(hits, records) == hits[:1]
+    assert extra(hits, records, {}) == [
+        Difference(Kind.EXTRA, "1", "wrong"),
+        Difference(Kind.EXTRA, "3", None),
+    ]
+
+
+def test_a_document_under_the_routing_of_an_alias_is_where_its_record_is() -> None:
+    records = {"1": Record("1", {}), "2": Record("2", {})}
+    hits = [hit("1", routing="r"), hit("2", routing="stray")]
+
+    found = extra(hits, records, {"1": "r", "2": None})
+
+    assert found == [Difference(Kind.EXTRA, "2", "stray")]
 
 
 def test_a_record_that_json_cannot_hold_is_named() -> None:
@@ -78,7 +91,7 @@ def test_findings_count_all_and_name_the_first() -> None:
 
 
 def test_a_place_is_read_as_it_was_stored() -> None:
-    place = Place("products", "shop", 1.5, "index", [7], "pit", 30, 40, 0)
+    place = Place("products", "shop", 1.5, True, "index", [7], "pit", 30, 40, 0)
     place.findings.add([Difference(Kind.EXTRA, "1", None)])
 
     assert Place.from_json(place.to_json()) == place
