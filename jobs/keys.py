@@ -169,7 +169,7 @@ def apart_prefix(queue: str) -> str:
 def parked_targets(queue: str) -> str:
     """Hash of the targets that take no writes to the time of their latest probe, in ms.
 
-    A target is ``<way>:<index>``, way being one of `jobs.overview.REFUSED`.
+    A target is ``<way>:<index>`` or ``source:<name>``, way being one of `jobs.overview.REFUSED`.
     """
     return f"penstock:{queue}:parked-targets"
 

@@ -25,18 +25,27 @@ class WorkerSeen:
     told: Mapping[str, Any]
 
 
-# What an index refuses whose jobs of one way are parked.
+# What an index, or a source, refuses whose jobs of one way are parked.
 REFUSED = {
     "index": "writes",
     "alias": "writes that require an alias",
     "update": "updates",
     "delete": "deletes",
+    "source": "loads",
 }
+
+
+def in_words(way: str, name: str) -> tuple[str, str]:
+    """Who takes no jobs of one way, and what it takes none of. `name` is an index, or a source."""
+    return (f"source {name}" if way == "source" else name), REFUSED[way]
 
 
 @dataclass(frozen=True, slots=True)
 class ParkedIndex:
-    """An index that takes no jobs of one way (see REFUSED), and how many of them wait until it does."""
+    """An index that takes no jobs of one way (see REFUSED), and how many of them wait until it does.
+
+    Of the way `source` it is a source instead, whose loads wait for a worker that has it.
+    """
 
     name: str
     way: str

@@ -23,7 +23,7 @@ from typing import Protocol, cast
 import orjson
 from redis.exceptions import RedisError
 
-from jobs.overview import REFUSED
+from jobs.overview import in_words
 
 from .actions import Action
 from .answers import Blocked
@@ -116,9 +116,9 @@ class Parking:
         """An action of this target was executed: if it was blocked, it is no more."""
         if self._blocked.pop(target, None) is not None or target in self._parked:
             self._parked.discard(target)
-            logger.warning("%s takes %s again: its jobs come back", *_in_words(target))
             self._opened.add(target)
             self._wanted.set()
+            logger.warning("%s takes %s again: its jobs come back", *_in_words(target))
 
     async def run(self) -> None:
         """Park what is blocked, bring back what is open, probe once a second."""
@@ -184,9 +184,9 @@ class Parking:
 
 
 def _in_words(target: str) -> tuple[str, str]:
-    """The index, and what it refuses."""
-    way, _, index = target.partition(":")
-    return index, REFUSED[way]
+    """The index, or the source, and what it refuses."""
+    way, _, name = target.partition(":")
+    return in_words(way, name)
 
 
 def _next_part(jobs: Sequence[Claimed]) -> Sequence[Claimed]:

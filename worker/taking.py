@@ -31,7 +31,7 @@ from .endings import Endings
 from .holding import Holding
 from .intake import WRITES, Call, Refused, name_at_a_glance, read_call, read_payload, read_write
 from .parking import Parking
-from .plain_index import read_plain
+from .plain_index import PlainJob, read_plain
 from .registry import Source
 from .taking_loads import Loads, target_of
 
@@ -82,9 +82,19 @@ class Taking:
         unadmitted: list[Unadmitted] = []
         size, now = 0, time()
         for number, claimed in enumerate(jobs, 1):
-            large = len(claimed.raw) > _LARGE_BYTES
-            if large or not self._took_plain(claimed, now):
+            large, plain = len(claimed.raw) > _LARGE_BYTES, None
+            if large and claimed.is_owned:
+                self._holding.add(claimed)  # while it is read others may ask what is held
+            if claimed.attempt >= 0:  # else it must not be run
+                plain = (
+                    await asyncio.to_thread(read_plain, claimed.raw, self._job_max_bytes)
+                    if large
+                    else read_plain(claimed.raw, self._job_max_bytes)
+                )
+            if plain is None:
                 await self._take(claimed, unadmitted, in_thread=large)
+            else:
+                self._take_plain(claimed, plain, now)
             size += len(claimed.raw)
             if number % _JOBS_PER_TURN == 0 or size > _BYTES_PER_TURN:
                 self._batcher.pump(only_full=True)
@@ -94,24 +104,20 @@ class Taking:
         self._parking.claim_ended()
         return unadmitted
 
-    def _took_plain(self, claimed: Claimed, now: float) -> bool:
-        """Hand over a job of plain actions; whether it was one."""
-        if claimed.attempt:
-            return False
-        plain = read_plain(claimed.raw, self._job_max_bytes)
-        if plain is None:
-            return False
+    def _take_plain(self, claimed: Claimed, plain: PlainJob, now: float) -> None:
+        """Hand over a job of plain actions."""
         self._holding.add(claimed)
         name, enqueued_ms, actions = plain
+        if claimed.attempt:
+            actions = [action._replace(begun_before=True) for action in actions]
         if self._parking.any_blocked and self._parking.takes(claimed, actions):
-            return True
+            return
         if name == "index":
             self._batcher.add((LoneDelivery(actions[0], claimed, enqueued_ms, now, self._endings.settled),))
         else:
             done = partial(self._endings.reported, claimed, name, enqueued_ms)
             answered = self._endings.answered
             self._batcher.add(Delivery(actions, done, bulk=True, answered=answered, claimed=claimed).entries)
-        return True
 
     async def _take(self, claimed: Claimed, unadmitted: list[Unadmitted], *, in_thread: bool) -> None:
         name, enqueued_ms, retry_of = "unknown", 0, None

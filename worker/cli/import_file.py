@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import zlib
 from dataclasses import dataclass
 from gzip import BadGzipFile
@@ -82,7 +83,7 @@ def import_file(
     wish = _Wish(index, reader_by_field(id_field) if id_field else read_exported, most_waiting, salt)
     try:
         with opened(path) as (lines, below), _Bad(bad_lines) as bad:
-            size = os.fstat(below.fileno()).st_size if path else None
+            size = _size_of(below) if path else None
             with ShownProgress(errors, wanted=not no_progress) as shown:
                 tally = _imported(settings, wish, lines, _told(bad, shown, below, size))
             bad.tell_the_rest()
@@ -91,6 +92,12 @@ def import_file(
     console.print(_table(tally, index))
     if not tally.faultless:
         raise typer.Exit(1)
+
+
+def _size_of(file: BinaryIO) -> int | None:
+    """In bytes; None for a pipe, which has no size and can't tell how far it is."""
+    found = os.fstat(file.fileno())
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 @dataclass(frozen=True)

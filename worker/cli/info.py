@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from jobs.overview import REFUSED, Overview, WorkerSeen
+from jobs.overview import Overview, WorkerSeen, in_words
 
 from .common import QueueName, console, settings_or_exit, with_queue
 
@@ -42,8 +42,9 @@ def print_overview(overview: Overview) -> None:
     if overview.held:
         console.print(f"{overview.held} jobs wait while a reindex moves their index", highlight=False)
     for index in overview.parked:
+        who, what = in_words(index.way, index.name)
         console.print(
-            f"[yellow]{escape(index.name)} takes no {REFUSED[index.way]}[/], {index.jobs} jobs are parked: "
+            f"[yellow]{escape(who)} takes no {what}[/], {index.jobs} jobs are parked: "
             f"{escape(index.type)}: {escape(index.reason)}",
             highlight=False,
         )

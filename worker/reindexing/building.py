@@ -22,7 +22,7 @@ from .differing import differing
 from .moving import Course, Moving, count, unblock
 from .pace import Pace
 from .pages import PointInTime
-from .plan import Origin, filling, new_name, restored, slices_of, wanted_settings
+from .plan import Origin, check_whole, filling, new_name, restored, slices_of, wanted_settings
 from .room import Room
 from .state import Kept, Slice, State, Store
 from .stock import stock_workers
@@ -198,7 +198,9 @@ class Building:
             await self._store.save(problem="waits for the replicas of the new index")
 
     def _check_source(self, origin: Origin) -> None:
-        if self._source and self._source.index not in origin.names:
+        if not self._source:
+            check_whole(origin, self._payload.alias)
+        elif self._source.index not in origin.names:
             reason = (
                 f"the source {self._payload.source!r} is registered for {self._source.index}, "
                 f"expected one of {', '.join(origin.names)}"

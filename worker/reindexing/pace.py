@@ -1,4 +1,5 @@
-"""Keeps a copy behind live traffic: a limit in documents a second, and a pause while live writes travel.
+"""Keeps a copy behind live traffic: a limit in documents a second, a pause while live writes travel, and one
+request at a time as long as there are any.
 
 The pause is bounded: a copy that waits for a worker without a quiet moment would never end, and its touched
 set would grow for ever.
@@ -6,7 +7,9 @@ set would grow for ever.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -14,6 +17,9 @@ Sleep = Callable[[float], Awaitable[object]]
 # let one of them go first.
 _LONGEST_PAUSE_SECONDS = 0.1
 _LOOK_SECONDS = 0.005
+# After a live write there are likely to be more. A small Elasticsearch works on two requests at a time: one of
+# them is left to live writes.
+_LATELY_SECONDS = 1.0
 
 
 class Pace:
@@ -32,6 +38,17 @@ class Pace:
         self._seconds_each = 1.0 / docs_per_second if docs_per_second else 0.0
         self._live_is_busy, self._now, self._sleep = live_is_busy, now, sleep
         self._free_at = 0.0
+        self._live_until = now()
+        self._alone = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """The block sends one request: beside others of the copy, or after them if there is live traffic."""
+        if self._live_lately():
+            async with self._alone:
+                yield
+        else:
+            yield
 
     async def before(self, documents: int) -> None:
         """Wait until so many documents may be sent."""
@@ -49,4 +66,8 @@ class Pace:
     async def _let_live_go_first(self) -> None:
         until = self._now() + _LONGEST_PAUSE_SECONDS
         while self._live_is_busy() and self._now() < until:
+            self._live_until = self._now() + _LATELY_SECONDS
             await self._sleep(_LOOK_SECONDS)
+
+    def _live_lately(self) -> bool:
+        return self._now() < self._live_until

@@ -2,7 +2,9 @@
 
 1. A point in time is what an index held when it was opened, whatever is written meanwhile.
 2. A page is cut out of the answer without its sources being parsed: no digit of theirs changes.
-3. An answer without all of its shards is no page (`IncompletePage`): ask again. A point in time that
+3. Vectors are asked for: since 9.2 Elasticsearch leaves them out of `_source` otherwise. An older server does
+   not know that wish and leaves out nothing: it refuses, and is asked again without.
+4. An answer without all of its shards is no page (`IncompletePage`): ask again. A point in time that
    Elasticsearch has forgotten (a restart, five minutes without a page) is `PointInTimeLost`.
 
 Slices of an index with at least as many shards are whole shards, the fastest way to read it (150,000
@@ -42,6 +44,8 @@ __all__ = [
 _KEEP_ALIVE = "5m"
 _JSON = {"accept": "application/json", "content-type": "application/json"}
 _SEARCH_PATH = "/_search?allow_partial_search_results=false"
+_LOOK_PATH = "/_mget"
+_VECTORS = "exclude_vectors"
 _FIRST_PAGE = 50
 # Also search_context_missing_nodes_exception: the node that held it has left the cluster.
 _LOST = "search_context_missing"
@@ -116,7 +120,7 @@ class PointInTime:
             "sort": ["_shard_doc"],
             "version": True,
             "track_total_hits": False,
-            "_source": sources,
+            "_source": {_VECTORS: False} if sources else False,
         }
         if after is not None:
             body["search_after"] = after
@@ -144,6 +148,8 @@ class PointInTime:
         try:
             return await _raw(self._client, _SEARCH_PATH, body)
         except ApiError as error:
+            if _unknown_vectors(error):
+                return await self._search(body | {"_source": True})
             # 404, and where some shards still know it another status with the same cause.
             if _LOST in orjson.dumps(error.body, default=str).decode():
                 raise PointInTimeLost("Elasticsearch no longer knows this point in time") from error
@@ -164,10 +170,24 @@ async def read_now(
         {"_index": index, "_id": id} | ({} if routing is None else {"routing": routing})
         for id, routing in wanted
     ]
-    documents = decoded(await _raw(client, "/_mget", {"docs": docs}), LOOKS).docs
+    documents = decoded(await _looks(client, {"docs": docs}), LOOKS).docs
     if len(documents) != len(wanted):
         raise IncompletePage(f"{len(wanted)} documents were asked for, {len(documents)} were answered")
     return [_read(document) for document in documents]
+
+
+async def _looks(client: AsyncElasticsearch, body: dict[str, Any]) -> bytes:
+    try:
+        return await _raw(client, f"{_LOOK_PATH}?_source_{_VECTORS}=false", body)
+    except ApiError as error:
+        if _unknown_vectors(error):
+            return await _raw(client, _LOOK_PATH, body)
+        raise
+
+
+def _unknown_vectors(error: ApiError) -> bool:
+    """Whether it is an older server's refusal of the wish for vectors; it has nothing else to say of it."""
+    return error.status_code == 400 and _VECTORS in orjson.dumps(error.body, default=str).decode()
 
 
 async def _raw(client: AsyncElasticsearch, path: str, body: dict[str, Any]) -> bytes:

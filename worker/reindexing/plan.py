@@ -26,12 +26,16 @@ _LEAST_SLICES = 2
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a name leads to. `aliases`: those of the index, each with its properties."""
+    """What a name leads to. `aliases`: those of the index, each with its properties.
+
+    `lacking` is why its sources are not the documents, where they are not.
+    """
 
     index: str
     concrete: bool
     shards: int
     aliases: Mapping[str, Mapping[str, Any]]
+    lacking: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,7 +64,27 @@ def origin_of(name: str, found: Mapping[str, Any]) -> Origin:
         concrete=index == name,
         shards=int(told["settings"]["index"]["number_of_shards"]),
         aliases={alias: dict(properties) for alias, properties in told.get("aliases", {}).items()},
+        lacking=lacking_sources(told),
     )
+
+
+def lacking_sources(told: Mapping[str, Any]) -> str | None:
+    """Why the sources of an index are not its documents, by its mapping and settings; None where they are."""
+    source = told.get("mappings", {}).get("_source", {})
+    mode = told.get("settings", {}).get("index", {}).get("mapping", {}).get("source", {}).get("mode")
+    if source.get("enabled") is False or "disabled" in (mode, source.get("mode")):
+        return "its mapping has _source disabled"
+    for name in ("includes", "excludes"):
+        if source.get(name):
+            return f"its mapping has _source.{name}: {', '.join(source[name])}"
+    return None
+
+
+def check_whole(origin: Origin, alias: str) -> None:
+    """Raises JobFailed where copies of the documents would not have all that jobs have written."""
+    if origin.lacking:
+        reason = f"documents of {origin.index} can't be read in whole: {origin.lacking}"
+        raise JobFailed(refusal("source_filtered", reason, index=alias))
 
 
 def new_name(alias: str, now: datetime) -> str:

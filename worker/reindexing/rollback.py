@@ -17,6 +17,7 @@ from .converting import Change
 from .differing import differing
 from .moving import Course, Moving
 from .pace import Pace
+from .plan import check_whole
 from .room import Room
 from .state import Kept, State, Store
 from .swap import leads_to, look
@@ -43,6 +44,7 @@ class Rollback:
         if origin.index != kept.new:
             reason = f"{self._alias} leads to {origin.index} by now, no longer to {kept.new}"
             raise self._refused("alias_moved", reason)
+        check_whole(origin, self._alias)
         if not await leads_to(client, kept.old, kept.old):
             raise self._refused("old_index_gone", f"the former index {kept.old} is there no more")
         if await self._touched.overflowed():

@@ -23,7 +23,8 @@ class Target:
         for part in self._parts(converted):
             async with self._slots:
                 await self._pace.before(len(part))
-                await self._send(part)
+                async with self._pace.turn():
+                    await self._send(part)
 
     async def write_at_once(self, converted: Converted) -> None:
         """The same without waiting for anybody: jobs are held meanwhile."""

@@ -18,6 +18,7 @@ from ..backoff import Backoff
 from ..cancelling import end_tasks
 from ..reindexing.pages import Hit, Page, PageSize, PointInTime
 from ..reindexing.patience import patiently
+from ..reindexing.plan import lacking_sources
 from .lines import line_of
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -29,7 +30,7 @@ _MOST_SLICES = 4
 
 
 class ExportBroken(Exception):
-    """Raised when what was written is not the whole index."""
+    """Raised when what was written is not the whole index, or would not be."""
 
 
 async def export(
@@ -42,12 +43,15 @@ async def export(
     """
     with suppress(AuthorizationException):  # who may only read exports what is refreshed
         await patiently(lambda: client.indices.refresh(index=index), backoff)
+    with suppress(AuthorizationException):  # and what there is of the sources
+        await _check_whole(client, index, backoff)
     pit = await patiently(lambda: PointInTime.open(client, index), backoff)
     try:
         count = await patiently(pit.count, backoff)
         progress(0, count.documents)
         # More slices than shards would cost more than they bring: see pages.
-        slices = max(1, min(count.shards, _MOST_SLICES))
+        # And an index that never held a document can't be cut: it knows no `_seq_no`.
+        slices = max(1, min(count.shards, _MOST_SLICES, count.documents))
         written = await _all(pit, slices, write, backoff, lambda done: progress(done, count.documents))
     finally:
         with suppress(ApiError, TransportError):  # it ends by itself
@@ -55,6 +59,14 @@ async def export(
     if written != count.documents:
         raise ExportBroken(f"{written} documents were written, and {index} held {count.documents}")
     return written
+
+
+async def _check_whole(client: AsyncElasticsearch, index: str, backoff: Backoff) -> None:
+    """Raises ExportBroken where an index does not keep all of its documents' sources."""
+    found = await patiently(lambda: client.indices.get(index=index), backoff)
+    for name, told in found.body.items():
+        if lacking := lacking_sources(told):
+            raise ExportBroken(f"documents of {name} can't be read in whole: {lacking}")
 
 
 async def _all(

@@ -3,7 +3,8 @@
 1. Read a part of the file; a line that is no document is told, and the others go on.
 2. Wait while the queue is long, or too many of these jobs are without their reports.
 3. Enqueue the part under a key made of the file's content up to its end: a second run over the same file
-   enqueues nothing twice, wherever the first was cut off.
+   enqueues nothing twice, wherever the first was cut off. Which lines were left out is in the key as well: with
+   a higher limit a line that was too long is one of the part, and the part is another job.
 4. Count the outcomes in the reports, and tell the lines that were rejected.
 """
 
@@ -106,7 +107,7 @@ class Import:
         while len(self._unreported) >= _MOST_UNREPORTED:
             await self._some_reports()
         await self._until_the_queue_is_short()
-        key = f"import:{self._salt}:{part.lines[0].number}-{part.lines[-1].number}:{part.digest}"
+        key = self._key(part, documents)
         try:
             handle = await self._patiently(lambda: self._queue.enqueue(bulk, idempotency_key=key))
         except InvalidJob as error:  # one document of a part: it alone is as large as that
@@ -116,6 +117,11 @@ class Import:
         self.tally.enqueued += len(documents)
         self.tally.earlier += len(documents) if isinstance(handle, Duplicate) else 0
         self._unreported.add(asyncio.create_task(self._wait_for(handle, documents)))
+
+    def _key(self, part: Part, documents: dict[int, RawDocument]) -> str:
+        left_out = [line.number for line in part.lines if line.number not in documents]
+        digest = blake2b(f"{part.digest}:{left_out}".encode(), digest_size=16).hexdigest()
+        return f"import:{self._salt}:{part.lines[0].number}-{part.lines[-1].number}:{digest}"
 
     def _documents(self, part: Part) -> dict[int, RawDocument]:
         """The documents by the numbers of their lines, without empty lines and bad ones."""

@@ -74,6 +74,34 @@ async def test_live_traffic_goes_first(clock: Clock) -> None:
     assert 100.03 <= clock.seconds < 100.05
 
 
+async def requests_side_by_side(made: Pace) -> int:
+    """How many of three requests are under way at a time, at most."""
+    under_way, most = 0, 0
+
+    async def request() -> None:
+        nonlocal under_way, most
+        await made.before(10)
+        async with made.turn():
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+
+    await asyncio.gather(*(request() for _ in range(3)))
+    return most
+
+
+async def test_beside_live_traffic_requests_travel_one_by_one(clock: Clock) -> None:
+    busy = True
+    made = pace(clock, None, busy=lambda: busy)
+    assert await requests_side_by_side(made) == 1
+
+    busy = False  # for a while after the last one, too
+    assert await requests_side_by_side(made) == 1
+    clock.seconds += 2
+    assert await requests_side_by_side(made) == 3
+
+
 async def test_live_traffic_without_end_does_not_stop_the_copy(clock: Clock) -> None:
     made = pace(clock, None, busy=lambda: True)
     for _ in range(10):
