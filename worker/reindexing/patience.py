@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from elastic_transport import ApiError, TransportError
 
-from worker.answers import Problem, Trouble, read_failure
+from worker.answers import Away, Problem, Trouble, read_failure
 from worker.backoff import Backoff
 from worker.bulk_request import NotElasticsearch, without_frames
 
@@ -23,6 +23,9 @@ T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[object]]
 
 logger = logging.getLogger("penstock.reindex")
+
+# Between two looks for a cluster that is away: the two slices of most copies look once a second together.
+_AWAY_SECONDS = 2.0
 
 
 async def patiently(ask: Callable[[], Awaitable[T]], backoff: Backoff, *, sleep: Sleep = asyncio.sleep) -> T:
@@ -44,6 +47,8 @@ async def pause(trouble: Trouble, problem: Problem, troubles: int, backoff: Back
     patient = trouble in (Trouble.THROTTLED, Trouble.BLOCKED, Trouble.FAILED)
     delay = backoff.patient_delay(troubles) if patient else backoff.delay(troubles)
     delay += problem.retry_after
+    if problem.away is not Away.NO and troubles > 1:
+        delay = max(delay, _AWAY_SECONDS)
     logger.warning("tried again in %.2f s (%s, %s: %s)", delay, trouble, problem.type, problem.reason)
     await sleep(delay)
 
