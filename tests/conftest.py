@@ -12,6 +12,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from arq.connections import ArqRedis
 from elasticsearch import AsyncElasticsearch
@@ -24,6 +25,10 @@ from settings import Settings, load
 # A runner in the background ignores SIGINT, and processes that are started would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples every time: a random one that fails would fail somebody who changed nothing near it.
+hypothesis.settings.register_profile("penstock", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("penstock")
 
 _databases = itertools.count(1)
 
