@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import orjson
 
+from jobs.models import MOST_BULK_ACTIONS
 from jobs.names import (
     MAX_ID_BYTES,
     MAX_INDEX_NAME_BYTES,
@@ -75,7 +76,7 @@ def _read_many(raw: bytes) -> PlainJob | None:
     index, keys = _index(index_bytes), spaced.decode().split()
     # Every line but the last ends with a comma; with one more they are all alike.
     lines = (raw[found.end() : -len(_MANY_END)] + b",").split(b"\n")
-    if len(lines) != len(keys):
+    if len(lines) != len(keys) or len(keys) > MOST_BULK_ACTIONS:
         return None
     actions: list[Action] = []
     for n, (line, key) in enumerate(zip(lines, keys, strict=True), int(number)):

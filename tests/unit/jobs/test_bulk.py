@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from jobs import BulkWrite, DeleteDocument, IndexDocument, InvalidJob, LoadDocuments, UpdateDocument
 from jobs.envelope import encode_job
+from jobs.models import MOST_BULK_ACTIONS
 
 ACTIONS = (
     IndexDocument(index="products", id="1", document={"name": "Tap"}, routing="a", create=True),
@@ -125,3 +126,11 @@ def test_a_missing_index_of_the_bulk_is_named_as_missing() -> None:
 
     error = InvalidJob.from_validation(caught.value)
     assert (error.field, error.reason) == ("index", "Field required")
+
+
+def test_a_bulk_is_bounded_since_one_script_call_ends_it_whole() -> None:
+    actions = [{"op": "delete", "id": "1"}] * (MOST_BULK_ACTIONS + 1)
+
+    with pytest.raises(ValidationError, match="at most 10000 items"):
+        BulkWrite(index="products", actions=actions)
+    assert len(BulkWrite(index="products", actions=actions[1:]).actions) == MOST_BULK_ACTIONS

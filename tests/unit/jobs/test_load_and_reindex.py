@@ -23,6 +23,7 @@ def finding(caught: pytest.ExceptionInfo[ValidationError]) -> InvalidJob:
         ({"source": "s" * 513}, "source"),
         ({"source": None}, "source"),
         ({"ids": []}, "ids"),
+        ({"ids": ["42"] * 10_001}, "ids"),
         ({"ids": "42"}, "ids"),
         ({"ids": {"42"}}, "ids"),
         ({"ids": None}, "ids"),

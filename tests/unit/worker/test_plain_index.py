@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jobs import BulkWrite, DeleteDocument, IndexDocument, Payload
 from jobs.envelope import document_keys, encode_job, serialize
+from jobs.models import MOST_BULK_ACTIONS
 from worker.actions import Action, ActionKind, actions_of
 from worker.intake import Refused, read_call, read_write
 from worker.plain_index import PlainJob, read_plain
@@ -241,3 +242,14 @@ def test_a_bulk_that_is_written_otherwise_goes_the_long_way(old: bytes, new: byt
 def test_a_job_over_the_limit_goes_the_long_way_which_says_so() -> None:
     assert read_plain(ONE, len(ONE)) is not None
     assert read_plain(ONE, len(ONE) - 1) is None
+
+
+def test_a_bulk_of_too_many_actions_goes_the_long_way_which_refuses_it() -> None:
+    lines = b",\n".join([b'{"op":"index","id":"1","document":{}}'] * (MOST_BULK_ACTIONS + 1))
+    keys = b" k" * (MOST_BULK_ACTIONS + 1)
+    head = b'{"f":"bulk","t":null,"a":[],"et":9,"k":{"index":"i","actions":[\n'
+    raw = b"P1 5" + keys + b"\n" + head + lines + b"\n]}}"
+
+    assert read_plain(raw, len(raw)) is None
+    with pytest.raises(Refused, match="actions"):
+        read_write(read_call(raw, len(raw)))
