@@ -94,6 +94,7 @@ class Batcher:
             Breaker(monotonic),
             ready=self.pump,
             opened=self._retries.wake_all,
+            closed=self._retries.take_back,
         )
         self._tasks: dict[asyncio.Task[None], Sequence[Entry]] = {}
         self._under_way: set[asyncio.Task[None]] = set()
@@ -158,7 +159,7 @@ class Batcher:
             await self._changed.wait()
 
     async def drain(self, seconds: float) -> None:
-        """Send what is ready and wait for the answers, up to `seconds`; then cut the connections.
+        """Send what is ready and wait for the answers, up to `seconds`; then cut the connections and reads.
 
         Nothing is tried again meanwhile, and nothing is waited for while the cluster is away. What is not
         settled then stays so: its owner gives the jobs back.
@@ -174,7 +175,7 @@ class Batcher:
         ):
             await asyncio.wait(self._tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         self.hurry()
-        await asyncio.gather(*self._tasks, *self._loader.under_way, return_exceptions=True)
+        await asyncio.gather(*self._tasks, self._loader.ended(), return_exceptions=True)
 
     def hurry(self) -> None:
         """Cut what is in flight: a `drain` under way ends at once."""
@@ -184,7 +185,7 @@ class Batcher:
             task.cancel()
 
     def _on_their_way(self) -> Iterable[Iterable[Entry]]:
-        return (self._lanes.ready, self._lanes.loads, *self._tasks.values(), *self._loader.under_way.values())
+        return (self._lanes.ready, *self._tasks.values(), self._loader.unread)
 
     def _next_batch(self, leave: Leave) -> list[Entry]:
         if leave is Leave.PROBE and (probe := self._lanes.take(1, self._limits.max_bytes)):

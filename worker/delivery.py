@@ -58,9 +58,13 @@ class Delivery:
         self._started = monotonic()
         moment = actions[0].number if enqueued_ms is None else enqueued_ms * 1000
         self._waited_ms = waited_ms(moment, time())
-        # A job of several actions is not given back: what is written of it would be written again.
+        # A job of several actions is given back as a whole or not at all: what is written of it would be
+        # written again.
         alone = len(actions) == 1 and claimed is not None
         self.entries = [Entry(action, self, i, parkable=alone) for i, action in enumerate(actions)]
+        if claimed is not None and not alone:
+            for entry in self.entries:
+                entry.siblings = self.entries
         self._results: list[Result | None] = [None] * len(self.entries)
         self._open = len(self.entries)
 
@@ -75,9 +79,11 @@ class Delivery:
             self._done(self._report(results), results)
 
     def withdrawn(self, park: Callable[[Claimed], None]) -> None:
-        """Take the only entry back that its index took no writes for."""
+        """Take an entry back that was not written, as none of the others is; with the last the job goes."""
         assert self._claimed is not None, "only a claimed job can be parked"
-        park(self._claimed)
+        self._open -= 1
+        if self._open == 0:
+            park(self._claimed)
 
     def _report(self, results: Sequence[Result]) -> Report:
         return report_of(

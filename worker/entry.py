@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from .actions import Action
@@ -18,12 +19,14 @@ class Owner(Protocol):
 class Entry:
     """An action, its place in its job, and its attempts. Mutable: the batcher's bookkeeping."""
 
-    __slots__ = ("action", "attempts", "fails_alone", "owner", "parkable", "position", "troubles")
+    __slots__ = ("action", "attempts", "fails_alone", "owner", "parkable", "position", "siblings", "troubles")
 
     def __init__(self, action: Action, owner: Owner, position: int, *, parkable: bool = True) -> None:
         self.action = action
         self.parkable = parkable
         """Whether its job can be given back: nothing else of it is written or under way."""
+        self.siblings: Sequence[Entry] = ()
+        """All entries of its job, itself too, where it can only be given back together with them."""
         self.owner = owner
         self.position = position
         self.attempts = 0

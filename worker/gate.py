@@ -4,8 +4,8 @@
   (`Retry-After`).
 * Open breaker: one small probe, one a second. `accepting` is cleared: nobody need claim what can't be sent.
 
-Says by callbacks when something may leave again (`ready`) and when the breaker has opened (`opened`).
-Knows no entries.
+Says by callbacks when something may leave again (`ready`) and when the breaker has opened (`opened`)
+or closed (`closed`). Knows no entries.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ class Gate:
         *,
         ready: Callable[[], None],
         opened: Callable[[], None],
+        closed: Callable[[], None],
     ) -> None:
         self.concurrency, self._breaker = concurrency, breaker
-        self._ready, self._opened = ready, opened
+        self._ready, self._opened, self._closed = ready, opened, closed
         self._next_probe: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
         self.accepting = asyncio.Event()
@@ -71,6 +72,7 @@ class Gate:
             if (away_for := self._breaker.answered()) is not None:
                 logger.warning("Elasticsearch is back after %.1f s", away_for)
                 self.accepting.set()
+                self._closed()
         elif self._breaker.failed(problem.away, sent=sent, retry_after=problem.retry_after):
             logger.warning(
                 "Elasticsearch is away (%s: %s): nothing is sent but one probe a second", *problem[:2]

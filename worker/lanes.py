@@ -18,7 +18,7 @@ kept back ones have the same answer.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from jobs.outcomes import Outcome
 
@@ -112,9 +112,23 @@ class Lanes:
 
     def can_go(self, entry: Entry) -> bool:
         """Whether the whole lane of an entry on its way can be given back."""
-        key = entry.action.key
-        lane = (entry, *self._kept_back.get(key, ()), *self._behind.get(key, ()))
-        return all(one.parkable for one in lane)
+        return all(one.parkable for one in self._lane(entry))
+
+    def can_go_together(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Those entries on their way whose lanes can be given back, if all of these are.
+
+        A job of several actions goes as a whole or stays, and with it all that shares a lane with it.
+        """
+        going = {entry: self._lane(entry) for entry in entries}
+        while True:
+            there = {one for lane in going.values() for one in lane}
+            jobs = {id(one.siblings): one.siblings for one in there}
+            cut = {job for job, siblings in jobs.items() if not there.issuperset(siblings)}
+            staying = [entry for entry, lane in going.items() if not all(_may_go(one, cut) for one in lane)]
+            if not staying:
+                return list(going)
+            for entry in staying:
+                del going[entry]
 
     def let_go(self, entry: Entry) -> list[Entry]:
         """Take the whole lane of an entry on its way out, in order: none of it is settled."""
@@ -157,6 +171,11 @@ class Lanes:
             del self._behind[key]
         return entry
 
+    def _lane(self, entry: Entry) -> Sequence[Entry]:
+        """All that would leave with an entry on its way."""
+        key = entry.action.key
+        return (entry, *self._kept_back.get(key, ()), *self._behind.get(key, ()))
+
     def _settle_kept_back(self, key: str, outcome: Outcome) -> Sequence[Entry]:
         kept = self._kept_back.pop(key)
         if outcome in _REPLACES or kept[0].action.kind is ActionKind.LOAD:
@@ -164,6 +183,11 @@ class Lanes:
             return kept
         self._behind.setdefault(key, deque()).extendleft(reversed(kept))
         return ()
+
+
+def _may_go(entry: Entry, cut: Set[int]) -> bool:
+    """Whether an entry's job can be given back; `cut` are those that would be in part."""
+    return entry.parkable or (bool(entry.siblings) and id(entry.siblings) not in cut)
 
 
 def _replaces(later: Action, earlier: Action) -> bool:

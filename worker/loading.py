@@ -15,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from time import monotonic
 from typing import Any, Protocol, cast
 
@@ -35,6 +36,8 @@ logger = logging.getLogger("penstock.sources")
 # About 3 ms of serialising: then others have their turn.
 _BYTES_PER_TURN = 512 * 1024
 _REASON_CHARACTERS = 500
+# For a read that is cut to clean up. It is the service's own code: the stop does not wait for more.
+_CLEANUP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,9 @@ class _Watched:
         self._owner.settled(entry, settled, batch)
 
     def withdrawn(self, park: Callable[[Any], None]) -> None:
-        """See Parkable; the only entry has left the batcher."""
-        for entry in self._entries:
+        """See Parkable; all entries have left the batcher by now, or are about to."""
+        entries, self._entries = self._entries, ()
+        for entry in entries:
             self._let_go(entry)
         cast(_Parkable, self._owner).withdrawn(park)
 
@@ -102,6 +106,15 @@ class Loader:
                 self._start(name, reads, part)
             self._wake_after(name, reads)
 
+    @property
+    def unread(self) -> Iterable[Entry]:
+        """Loads that are being read or wait for it, but for those that wait for a source that is away.
+
+        That may last for hours.
+        """
+        waiting = (reads.waiting for reads in self._reads.values() if not reads.is_away)
+        return chain(self._lanes.loads, *self.under_way.values(), *waiting)
+
     def close(self) -> None:
         """Read nothing any more; what is under way is cut."""
         self._closed = True
@@ -109,6 +122,11 @@ class Loader:
             timer.cancel()
         for task in self.under_way:
             task.cancel()
+
+    async def ended(self) -> None:
+        """After `close`: wait until what was cut has ended, or has had its time to clean up."""
+        if self.under_way:
+            await asyncio.wait(self.under_way, timeout=_CLEANUP_SECONDS)
 
     def _of(self, source: str) -> SourceReads:
         if source not in self._reads:
@@ -150,6 +168,8 @@ class Loader:
             if self._closed:
                 raise
             self._failed(name, reads, part, error)
+            return
+        if self._closed:  # it did not let itself be cut: its jobs may be others' by now
             return
         failed_for = reads.succeeded(part, found.records)
         if failed_for is not None:

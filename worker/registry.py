@@ -16,6 +16,7 @@ inside the running loop. docs/sources.md says what is asked of a source.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import traceback
@@ -38,6 +39,8 @@ F = TypeVar("F", bound=Transformation)
 logger = logging.getLogger("penstock.sources")
 
 _VARIABLE = "PENSTOCK_SOURCES"
+# For one reader to close what it has opened; the process is about to end.
+_CLOSE_SECONDS = 3.0
 
 
 class RegistrationError(ValueError):
@@ -145,7 +148,8 @@ class Registry:
         for name, source in self._sources.items():
             try:
                 if close := getattr(source.reader, "close", None):
-                    await close()
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await close()
             except Exception as error:  # the service's own code: the others are closed all the same
                 logger.warning("source %s could not be closed (%s)", name, type(error).__name__)
 

@@ -5,7 +5,7 @@ THROTTLED, UNAVAILABLE, UNSURE   again after a backoff; at once, without one, wh
 CONFLICT                         the first time at once, since somebody else has written; then as above
 REFUSED                          the request is halved until the guilty action stands alone
 FAILED                           as REFUSED, but what stands alone is not rejected: it is sent again after a
-                                 backoff, with nothing beside it
+                                 backoff, with nothing beside it; in an outage, only until that is over
 BLOCKED                          given to `on_blocked`, target by target, each with all that is behind it on
                                  its document; again after a backoff where one of them can't be given back
 
@@ -43,6 +43,7 @@ class Retries:
     ) -> None:
         self._lanes, self._backoff, self._wake, self._on_blocked = lanes, backoff, wake, on_blocked
         self._sleeping: dict[asyncio.TimerHandle, list[Entry]] = {}
+        self._doubtful: list[Entry] = []
         self._closed = False
         self.halves: deque[list[Entry]] = deque()
         self.lone: deque[Entry] = deque()
@@ -52,7 +53,7 @@ class Retries:
         if self._closed:
             return
         if len(troubled) == 1 and troubled[0][1] is Trouble.FAILED:
-            self._set_apart(troubled[0][0], problem)
+            self._set_apart(troubled[0][0], problem, cluster_away=cluster_away)
         at_once: list[Entry] = []
         later: Troubled = []
         blocked: list[tuple[Entry, Blocked]] = []
@@ -82,14 +83,24 @@ class Retries:
             self._again(entries)
         self._sleeping.clear()
 
+    def take_back(self) -> None:
+        """An outage is over: what was set apart meanwhile travels with others again."""
+        for entry in self._doubtful:
+            entry.fails_alone = False
+        self._doubtful.clear()
+        alone, self.lone = self.lone, deque()
+        self._again(alone)
+
     def give_back(self, index_keys: Set[str]) -> list[Entry]:
-        """Let go of what sleeps on these indices and what is behind it, where its jobs can be given back."""
-        gone: list[Entry] = []
-        for timer, entries in list(self._sleeping.items()):
-            going = {entry for entry in entries if index_key_of(entry.action.key) in index_keys}
-            going = {entry for entry in going if self._lanes.can_go(entry)}
-            for entry in going:
-                gone.extend(self._lanes.let_go(entry))
+        """Let go of what sleeps on these indices and what is behind it, where its jobs can be given back.
+
+        A job of several actions goes while all of them sleep, or stand behind what goes.
+        """
+        sleeping = (entry for entries in self._sleeping.values() for entry in entries)
+        held = [entry for entry in sleeping if index_key_of(entry.action.key) in index_keys]
+        going = set(self._lanes.can_go_together(held))
+        gone = [one for entry in going for one in self._lanes.let_go(entry)]
+        for timer, entries in self._sleeping.items():
             self._sleeping[timer] = [entry for entry in entries if entry not in going]
         gone.sort(key=lambda entry: entry.action.number)
         return gone
@@ -101,8 +112,11 @@ class Retries:
             timer.cancel()
         self._sleeping.clear()
 
-    def _set_apart(self, entry: Entry, problem: Problem) -> None:
-        if not entry.fails_alone:
+    def _set_apart(self, entry: Entry, problem: Problem, *, cluster_away: bool) -> None:
+        """In an outage only until that is over: it proves nothing then, but the next probe is another one."""
+        if cluster_away and not entry.fails_alone:
+            self._doubtful.append(entry)
+        elif not entry.fails_alone:
             where = f"{entry.action.index}/{entry.action.id}"
             logger.warning(
                 "Elasticsearch fails at %s (%s): it is sent alone from now on", where, problem.type

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from .backoff import Backoff
@@ -74,6 +75,11 @@ class SourceReads:
     def waits(self) -> bool:
         """Whether any load waits to be read."""
         return bool(self._new or self._parts)
+
+    @property
+    def waiting(self) -> Iterable[Entry]:
+        """The loads that wait to be read, or to be read again."""
+        return chain(self._new, *self._parts)
 
     @property
     def is_away(self) -> bool:

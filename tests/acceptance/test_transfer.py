@@ -86,6 +86,17 @@ async def test_an_import_killed_in_the_middle_goes_on_where_it_was(
     assert sorted(shown.stdout.splitlines(keepends=True)) == sorted(lines)
 
 
+async def test_a_pipe_with_a_name_is_imported_to_its_end(
+    penstock: Penstock, start: Any, elasticsearch: AsyncElasticsearch, index: str
+) -> None:
+    worker = start()
+    done = await penstock("import", index, "/dev/stdin", stdin=b"".join(LINE % (n, n) for n in range(600)))
+    assert await worker.stop() == 0
+
+    assert done.returncode == 0, done.stderr
+    assert await writes(elasticsearch, index) == 600
+
+
 async def test_bad_lines_end_with_1_and_are_told_in_full(
     penstock: Penstock, start: Any, index: str, tmp_path: Path
 ) -> None:

@@ -13,11 +13,21 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local back, effort = 0, 0
 
--- A probe is any job, not the first: that one may wait for another one that is parked too.
+-- A job of a set to probe with: any one, not the first, which may wait for another one that is parked too. Where it
+-- stands behind another one of the set on a document (a hot one fills the set), that one.
+local function any_of(parked)
+  local found = redis.call('ZRANDMEMBER', parked, 1, 'WITHSCORES')
+  for _, key in ipairs(found[1] and split(stored_keys(found[1])) or {}) do
+    local ahead, score = first_waiting(key)
+    if ahead and ahead ~= found[1] and redis.call('ZSCORE', parked, ahead) then return { ahead, score } end
+  end
+  return found
+end
+
 local function unpark(target, most)
   local parked = ARGV[1] .. target
   local first = most > 0 and redis.call('ZRANGE', parked, 0, most - 1, 'WITHSCORES')
-    or redis.call('ZRANDMEMBER', parked, 1, 'WITHSCORES')
+    or any_of(parked)
   for i = 1, #first, 2 do
     if effort > MOST_EFFORT then break end
     redis.call('ZREM', parked, first[i])

@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from elasticsearch import BadRequestError
+from elasticsearch import AsyncElasticsearch, BadRequestError
 
 from jobs.errors import JobFailed
 from jobs.models import ReindexAlias
@@ -28,7 +28,7 @@ from .state import Kept, Slice, State, Store
 from .stock import stock_workers
 from .swap import look
 from .target import Target
-from .touched import TouchedSet, Touching
+from .touched import TouchedSet, Touching, Unwatched
 
 logger = logging.getLogger("penstock.reindex")
 
@@ -71,7 +71,7 @@ class Building:
         except BadRequestError as error:
             if error.error != _ALREADY_THERE:  # else the answer to an earlier try was lost
                 raise
-        await self._store.enter(state, ReindexPhase.TOUCHING)
+        await self._store.enter(state, ReindexPhase.TOUCHING, new_uuid=await _uuid_of(client, new))
 
     async def touch(self) -> None:
         """Set the flag, then refresh, then open: in another order an acknowledged write can fall between."""
@@ -90,7 +90,12 @@ class Building:
             await SourceCopy(room, store, state, self._source, self._change, self._target.write).run()
         else:
             await IndexCopy(room, store, state, self._change, self._target.write).run()
-        await store.enter(state, ReindexPhase.CATCH_UP)
+        try:
+            await self._check()
+        except Unwatched as error:
+            await self._begin_anew(error)
+        else:
+            await store.enter(state, ReindexPhase.CATCH_UP)
 
     async def catch_up(self) -> None:
         """Bring over what was touched meanwhile, and make the new index what it is to be."""
@@ -114,7 +119,10 @@ class Building:
 
     async def hold(self) -> None:
         """Try to swap."""
-        await Moving(self._room, self._store, await self._course()).try_once(self._state)
+        try:
+            await Moving(self._room, self._store, await self._course()).try_once(self._state)
+        except Unwatched as error:
+            await self._begin_anew(error)
 
     async def switched(self) -> Kept | None:
         """What is kept for a rollback; what an earlier reindex has kept is of no use any more."""
@@ -126,6 +134,28 @@ class Building:
             return None
         exact = state.transform is None and state.source is None
         return Kept(state.id, state.old, state.new, state.transform, exact, state.surplus)
+
+    async def _check(self) -> None:
+        """Raises Unwatched where jobs may have written unseen, JobFailed where such workers are about."""
+        await check_queues(self._room, self._payload.alias)
+        await self._check_new()
+        origin = await look(self._room.client, self._state.old)
+        await Touching(self._room.redis).check(self._state.id, origin.names)
+
+    async def _check_new(self) -> None:
+        """A copy that comes after somebody has deleted the new index makes one anew, with any mappings."""
+        state = self._state
+        if state.new_uuid and await _uuid_of(self._room.client, state.new) != state.new_uuid:
+            reason = f"the new index {state.new} was deleted by somebody while it was filled"
+            raise JobFailed(refusal("new_index_gone", reason, index=self._payload.alias))
+
+    async def _begin_anew(self, why: Unwatched) -> None:
+        """All of it: what was removed unseen would stay in the new index, however often it is copied."""
+        state = self._state
+        logger.warning("%s is rebuilt anew: %s", state.old, why)
+        await self._room.client.options(ignore_status=404).indices.delete(index=state.new)
+        fields = {"new": "", "caught_up": 0, "mismatches": 0, "problem": f"begun anew: {why}"}
+        await self._store.enter(state, ReindexPhase.CREATE, **fields)
 
     async def _first_slice(self, total: int) -> Slice:
         """How every slice begins. An index that never had a document can't even be cut into slices."""
@@ -162,6 +192,7 @@ class Building:
             expected=self._expected,
             differing=lambda: differing(self._room, state, self._source, self._change, self._touched),
             moved=self._touch_for_rollback,
+            check=self._check,
         )
 
     def _expected(self, state: State, old: int, new: int) -> Counts:
@@ -206,6 +237,11 @@ class Building:
                 f"expected one of {', '.join(origin.names)}"
             )
             raise JobFailed(refusal("source_of_another_index", reason, index=self._payload.alias))
+
+
+async def _uuid_of(client: AsyncElasticsearch, index: str) -> str:
+    found = await client.indices.get_settings(index=index, name="index.uuid")
+    return str(found[index]["settings"]["index"]["uuid"])
 
 
 def _registered(room: Room, payload: ReindexAlias) -> tuple[Source | None, Transform | None]:

@@ -38,13 +38,23 @@ class Reader(Protocol):
 
 
 class FromIndex:
-    """Reads an index. `routings`: those that its aliases give to documents whose jobs name none."""
+    """Reads an index. `routings`: those that its aliases give to documents whose jobs name none.
+
+    `whole`: what this index has not, the other one is not to have either.
+    """
 
     def __init__(
-        self, room: Room, index: str, target: str, change: Change | None, routings: Sequence[str]
+        self,
+        room: Room,
+        index: str,
+        target: str,
+        change: Change | None,
+        routings: Sequence[str],
+        *,
+        whole: bool = True,
     ) -> None:
         self._room, self._index, self._target = room, index, target
-        self._change, self._routings = change, routings
+        self._change, self._routings, self._whole = change, routings, whole
 
     async def __call__(self, touched: Sequence[Touched], *, swapped: bool = False) -> Converted:
         """See Reader."""
@@ -52,20 +62,28 @@ class FromIndex:
         pairs = [(one.id, routing) for one, routing in wanted]
         found = await read_now(self._room.client, self._index, pairs)
         converted = await of_hits((hit for hit in found if hit is not None), self._change)
+        there = {one.id for (one, _), hit in zip(wanted, found, strict=True) if hit is not None}
         unversioned: list[tuple[str, str | None]] = []
         for (one, routing), hit in zip(wanted, found, strict=True):
             if hit is None and one.deleted_version:
                 converted.copies.append(Copy(one.id, routing, one.deleted_version, None))
-            elif hit is None:
+            elif hit is None and one.id not in there:
                 unversioned.append((one.id, routing))
-        if not swapped:
+        if self._whole and not swapped:
             converted.copies.extend(await self._removals(unversioned))
         return converted
 
     async def _removals(self, gone: Sequence[tuple[str, str | None]]) -> list[Copy]:
-        """Of what was removed by something else than a delete, such as a script: as what is there."""
+        """Of what was removed by something else than a delete, such as a script: as what is there.
+
+        A shard answers with a document of another routing too: that one is none of these.
+        """
         there = await read_now(self._room.client, self._target, gone)
-        return [Copy(hit.id, hit.routing, hit.version, None) for hit in there if hit is not None]
+        return [
+            Copy(hit.id, hit.routing, hit.version, None)
+            for hit, (_, routing) in zip(there, gone, strict=True)
+            if hit is not None and hit.routing == routing
+        ]
 
     def _places(self, one: Touched) -> Sequence[str | None]:
         """The routings under which the document may be: a job does not say which alias's it got."""
@@ -85,8 +103,11 @@ class FromSource:
         converted = await of_records(records.values(), version, self._change)
         for one in touched:
             record = records.get(one.id)
-            if record is None or record.routing != one.routing:  # gone, or moved to another routing
+            if record is None:
                 converted.copies.append(Copy(one.id, one.routing, version, None))
+            elif record.routing != one.routing:
+                # It may have moved within one shard: the removal must lose against the record.
+                converted.copies.append(Copy(one.id, one.routing, version - 1, None))
         return converted
 
     async def _fetch(self, ids: Sequence[str]) -> dict[str, Record]:

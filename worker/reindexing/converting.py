@@ -57,7 +57,7 @@ async def of_hits(hits: Iterable[Hit], change: Change | None) -> Converted:
 
 async def of_records(records: Iterable[Record], version: int, change: Change | None) -> Converted:
     """Records of a source, all with one version: that of the moment before they were read."""
-    made = _Made()
+    made = _Made(pipeline=True)
     for record in records:
         if record.document is None:
             made.converted.copies.append(Copy(record.id, record.routing, version, None))
@@ -68,7 +68,8 @@ async def of_records(records: Iterable[Record], version: int, change: Change | N
 
 
 class _Made:
-    def __init__(self) -> None:
+    def __init__(self, *, pipeline: bool = False) -> None:
+        self._pipeline = pipeline
         self.converted = Converted([], [])
         self._turn_ends = monotonic() + _TURN_SECONDS
 
@@ -82,7 +83,7 @@ class _Made:
             kind = "transform_failed" if change else "bad_record"
             self.converted.failed.append(Rejected(id, kind, f"{type(error).__name__}: {error}"))
         else:
-            self.converted.copies.append(Copy(id, routing, version, source))
+            self.converted.copies.append(Copy(id, routing, version, source, self._pipeline))
         if monotonic() > self._turn_ends:
             await asyncio.sleep(0)
             self._turn_ends = monotonic() + _TURN_SECONDS

@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 from jobs import keys
 from jobs.errors import JobNotFound, PenstockError
 
+from .hold import Hold
+from .moving import has_moved, lift_block
 from .state import State, read_state
 from .swap import leads_to
 from .touched import Touching
@@ -28,6 +30,8 @@ async def forget(redis: Redis, client: AsyncElasticsearch, alias: str, *, delete
     if state is None:
         raise JobNotFound(f"no reindex of {alias!r} is known")
     spare = await _spare(redis, client, alias, state)
+    if not state.phase.final:
+        await _release(redis, client, alias, state)
     deleted: list[str] = []
     for index, wanted in spare.items():
         if wanted or delete_index:
@@ -46,13 +50,21 @@ async def _spare(redis: Redis, client: AsyncElasticsearch, alias: str, state: St
     spare: dict[str, bool] = {}
     if not state.phase.final:
         await _check_gone(redis, alias)
-        if state.new and not state.rollback and not await leads_to(client, alias, state.new):
+        if state.new and not state.rollback and not await has_moved(redis, client, alias, state):
             spare[state.new] = True
     if state.kept:
         if await leads_to(client, alias, state.kept.spare):
             raise CannotForget(f"{alias} leads to {state.kept.spare}: nothing was forgotten or deleted")
         spare.setdefault(state.kept.spare, False)
     return spare
+
+
+async def _release(redis: Redis, client: AsyncElasticsearch, alias: str, state: State) -> None:
+    """Lift what keeps jobs from an index that the reindex has blocked or held: nobody else would."""
+    if state.blocked and not await leads_to(client, alias, state.new):
+        await lift_block(client, state)
+    if state.names:
+        await Hold(redis, state.id, state.names).let_go(whoever=True)
 
 
 async def _check_gone(redis: Redis, alias: str) -> None:

@@ -5,7 +5,9 @@
 2. `quiet` waits for what live workers have claimed.
 3. The end of the block lets go and wakes all workers, whose claims bring the jobs back in order.
 
-The hold is a lease: it ends by itself, by Redis's clock, when its holder dies or does not renew it.
+The hold is a lease: it ends by itself, by Redis's clock, when its holder dies or does not renew it. It
+belongs to one run of a reindex: another run may take it over, and from then on the former one can neither
+renew it nor let go.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -40,7 +43,11 @@ class HoldLost(Exception):
 
 
 class Hold:
-    """See the module; `names` are all that resolve to the index, at least one. To be entered once."""
+    """See the module; `names` are all that resolve to the index, at least one. To be entered once.
+
+    `in_doubt`: what the hold protects may still happen, with nobody here to see it. It is not let go of at
+    the end of the block then, but ends by itself, or by another run that finds out.
+    """
 
     def __init__(
         self, redis: Redis, reindex_id: str, names: Iterable[str], now: Callable[[], float] = monotonic
@@ -51,6 +58,8 @@ class Hold:
         self._let_go = redis.register_script(script("let_go"))
         self._began: float | None = None
         self._ended: float | None = None
+        self._owner = uuid4().hex
+        self.in_doubt = False
 
     @property
     def seconds(self) -> float:
@@ -62,7 +71,7 @@ class Hold:
     async def __aenter__(self) -> Self:
         """Take the hold. Raises HoldLost where another one has it, RedisError where Redis does not answer."""
         self._began = self._now()
-        await self._take()
+        await self._take("take")
         try:
             await self._tell_workers(keys.held_message(self._index_keys))
         except BaseException:
@@ -73,11 +82,23 @@ class Hold:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.in_doubt:
+            logger.warning("a hold is left to end by itself, or by another worker that goes on")
+            self._ended = self._now()
+            return
         await self.let_go()
 
     async def renew(self, seconds: float = _LEASE_SECONDS) -> None:
-        """Have it last for so long from now on. Raises HoldLost where it has ended."""
-        await self._take(seconds, again=True)
+        """Have it last for so long from now on. Raises HoldLost where it has ended, or is another run's."""
+        await self._take("renew", seconds)
+
+    async def inherit(self, seconds: float) -> bool:
+        """Go on with what an earlier run still holds, for so long from now on; whether it does."""
+        try:
+            await self._take("inherit", seconds)
+        except HoldLost:
+            return False
+        return True
 
     async def quiet(self, seconds: float) -> bool:
         """Wait until no live worker has a claimed job on the names, up to so many seconds; whether it is so.
@@ -95,16 +116,22 @@ class Hold:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
         return True
 
-    async def _take(self, seconds: float = _LEASE_SECONDS, *, again: bool = False) -> None:
-        lasts_ms = round(seconds * 1000)
-        arguments = [self._reindex_id, lasts_ms, "1" if again else "", *self._index_keys]
+    async def _take(self, way: str, seconds: float = _LEASE_SECONDS) -> None:
+        arguments: list[str | int] = [
+            self._reindex_id,
+            self._owner,
+            round(seconds * 1000),
+            way,
+            *self._index_keys,
+        ]
         if not await self._hold(keys=[keys.HELD], args=arguments):
             raise HoldLost(f"reindex {self._reindex_id}: the hold has ended, or another one has the index")
 
-    async def let_go(self) -> None:
-        """End it, whoever has taken it for this reindex."""
+    async def let_go(self, *, whoever: bool = False) -> None:
+        """End it; `whoever`: also where another run of this reindex has taken it."""
+        arguments: list[str] = [self._reindex_id, "" if whoever else self._owner, *self._index_keys]
         try:
-            await self._let_go(keys=[keys.HELD], args=[self._reindex_id, *self._index_keys])
+            await self._let_go(keys=[keys.HELD], args=arguments)
             await self._tell_workers("1")
         except (RedisError, OSError) as failed:
             logger.warning("a hold ends by itself: Redis does not answer (%s)", failed)

@@ -18,7 +18,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from elastic_transport import ApiError, TransportError
 from elasticsearch import AsyncElasticsearch
+from redis.asyncio import Redis
 
 from jobs.errors import JobFailed
 from jobs.outcomes import Outcome
@@ -32,11 +34,13 @@ from .pages import IncompletePage
 from .plan import Origin, swap_actions
 from .room import Room
 from .state import State, Store
-from .swap import look, move
+from .swap import leads_to, look, move, moves_late
 
 logger = logging.getLogger("penstock.reindex")
 
 _LONGEST_HOLD_SECONDS = 2.0
+# Less, so that what is told is that workers were still writing where they were.
+_LONGEST_WAIT_FOR_WORKERS_SECONDS = 1.5
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _HIGHEST_POWER = 10
@@ -57,7 +61,8 @@ class Course:
     """From which index to which one, and the steps in between that a rollback does in its own way.
 
     `expected` compares the counts of both; `differing` names documents that only one of them has; `moved` has
-    touched documents recorded for what comes after the swap, and may be called twice.
+    touched documents recorded for what comes after the swap, and may be called twice. `check` is asked while
+    jobs are held, and raises where something that was written may have been seen by nobody.
     """
 
     alias: str
@@ -68,6 +73,7 @@ class Course:
     expected: Callable[[State, int, int], Counts]
     differing: Callable[[], Awaitable[Mapping[str, Any]]]
     moved: Callable[[], Awaitable[None]]
+    check: Callable[[], Awaitable[None]]
 
 
 class Moving:
@@ -83,10 +89,13 @@ class Moving:
         """
         course, store = self._course, self._store
         hold = Hold(self._room.redis, state.id, course.names)
+        # A call that an earlier run has sent must not come behind the look.
+        if state.moving:
+            await has_moved(self._room.redis, self._room.client, course.alias, state)
         origin = await look(self._room.client, course.alias)
         if origin.index == course.target:  # an earlier run has moved it, and got no further
             await self._has_moved(state, origin_gone=course.origin == course.alias)
-            await hold.let_go()
+            await hold.let_go(whoever=True)
             return
         await store.save(holds=state.holds + 1, moving=False)
         await unblock(self._room.client, store, state)
@@ -110,9 +119,10 @@ class Moving:
         """Both indices as they stay until the hold ends. Raises _GaveUp, HoldLost."""
         try:
             async with asyncio.timeout(_LONGEST_HOLD_SECONDS):
-                if not await hold.quiet(_LONGEST_HOLD_SECONDS):
+                if not await hold.quiet(_LONGEST_WAIT_FOR_WORKERS_SECONDS):
                     raise _GaveUp("workers were still writing")
                 await self._course.catch_up.to_zero()
+                await self._course.check()
                 if origin.concrete:
                     await self._block(origin.index)
                 counts = await self._counted(state)
@@ -129,7 +139,13 @@ class Moving:
         actions = swap_actions(course.alias, origin, course.target)
         renew = partial(hold.renew, _LONGEST_SWAP_SECONDS)
         await renew()  # at the last moment: this process may have stood still since it last looked
-        await move(client, course.alias, course.target, actions, renew)
+        hold.in_doubt = True  # from here on the call may have left, and may come late if nobody waits for it
+        try:
+            await move(client, course.alias, course.target, actions, renew)
+        except (ApiError, TransportError):  # refused: this is known
+            hold.in_doubt = False
+            raise
+        hold.in_doubt = False
         await self._has_moved(state, origin_gone=origin.concrete)
 
     async def _has_moved(self, state: State, *, origin_gone: bool) -> None:
@@ -189,12 +205,30 @@ async def count(client: AsyncElasticsearch, index: str) -> int:
     return int(answer["count"])
 
 
+async def has_moved(redis: Redis, client: AsyncElasticsearch, alias: str, state: State) -> bool:
+    """Whether the alias leads to the new index; looked until it is certain where a call may be on its way.
+
+    Where the run that was to send the call no longer holds the jobs, it has not sent it, or so long ago that
+    Elasticsearch has dropped it.
+    """
+    if state.moving:
+        hold = Hold(redis, state.id, state.names)
+        if await hold.inherit(_LONGEST_SWAP_SECONDS):
+            return await moves_late(client, alias, state.new, partial(hold.renew, _LONGEST_SWAP_SECONDS))
+    return await leads_to(client, alias, state.new)
+
+
 async def unblock(client: AsyncElasticsearch, store: Store, state: State) -> None:
     """Let the old index be written to again, where it was this reindex that has blocked it."""
     if state.blocked:
-        still_there = client.options(ignore_status=404)
-        await still_there.indices.put_settings(index=state.old, settings={"index.blocks.write": None})
+        await lift_block(client, state)
         await store.save(blocked=False)
+
+
+async def lift_block(client: AsyncElasticsearch, state: State) -> None:
+    """The same with nothing saved. The index may be gone."""
+    still_there = client.options(ignore_status=404)
+    await still_there.indices.put_settings(index=state.old, settings={"index.blocks.write": None})
 
 
 async def rest(store: Store, seconds: float) -> None:

@@ -17,8 +17,8 @@ Sleep = Callable[[float], Awaitable[object]]
 # let one of them go first.
 _LONGEST_PAUSE_SECONDS = 0.1
 _LOOK_SECONDS = 0.005
-# After a live write there are likely to be more. A small Elasticsearch works on two requests at a time: one of
-# them is left to live writes.
+# After a live write there are likely to be more. A small Elasticsearch works on two requests at a time: live
+# writes are left one of them.
 _LATELY_SECONDS = 1.0
 
 

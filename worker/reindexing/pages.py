@@ -46,9 +46,13 @@ _JSON = {"accept": "application/json", "content-type": "application/json"}
 _SEARCH_PATH = "/_search?allow_partial_search_results=false"
 _LOOK_PATH = "/_mget"
 _VECTORS = "exclude_vectors"
+_LOOK_PATH_WITH_VECTORS = f"{_LOOK_PATH}?_source_{_VECTORS}=false"
 _FIRST_PAGE = 50
 # Also search_context_missing_nodes_exception: the node that held it has left the cluster.
 _LOST = "search_context_missing"
+
+# A path and a body.
+_Request = tuple[str, dict[str, Any]]
 
 
 class PointInTimeLost(Exception):
@@ -146,10 +150,9 @@ class PointInTime:
 
     async def _search(self, body: dict[str, Any]) -> bytes:
         try:
-            return await _raw(self._client, _SEARCH_PATH, body)
+            plain = body | {"_source": bool(body.get("_source"))}
+            return await _raw_or(self._client, (_SEARCH_PATH, body), (_SEARCH_PATH, plain))
         except ApiError as error:
-            if _unknown_vectors(error):
-                return await self._search(body | {"_source": True})
             # 404, and where some shards still know it another status with the same cause.
             if _LOST in orjson.dumps(error.body, default=str).decode():
                 raise PointInTimeLost("Elasticsearch no longer knows this point in time") from error
@@ -170,27 +173,26 @@ async def read_now(
         {"_index": index, "_id": id} | ({} if routing is None else {"routing": routing})
         for id, routing in wanted
     ]
-    documents = decoded(await _looks(client, {"docs": docs}), LOOKS).docs
+    body = {"docs": docs}
+    answer = await _raw_or(client, (_LOOK_PATH_WITH_VECTORS, body), (_LOOK_PATH, body))
+    documents = decoded(answer, LOOKS).docs
     if len(documents) != len(wanted):
         raise IncompletePage(f"{len(wanted)} documents were asked for, {len(documents)} were answered")
     return [_read(document) for document in documents]
 
 
-async def _looks(client: AsyncElasticsearch, body: dict[str, Any]) -> bytes:
+async def _raw_or(client: AsyncElasticsearch, wished: _Request, plain: _Request) -> bytes:
+    """The answer with vectors; from a server that does not know that wish, that to the plain request."""
     try:
-        return await _raw(client, f"{_LOOK_PATH}?_source_{_VECTORS}=false", body)
+        return await _raw(client, wished)
     except ApiError as error:
-        if _unknown_vectors(error):
-            return await _raw(client, _LOOK_PATH, body)
-        raise
+        if error.status_code != 400 or _VECTORS not in orjson.dumps(error.body, default=str).decode():
+            raise
+    return await _raw(client, plain)
 
 
-def _unknown_vectors(error: ApiError) -> bool:
-    """Whether it is an older server's refusal of the wish for vectors; it has nothing else to say of it."""
-    return error.status_code == 400 and _VECTORS in orjson.dumps(error.body, default=str).decode()
-
-
-async def _raw(client: AsyncElasticsearch, path: str, body: dict[str, Any]) -> bytes:
+async def _raw(client: AsyncElasticsearch, request: _Request) -> bytes:
+    path, body = request
     with raw_answers():
         answer = await client.perform_request("POST", path, headers=_JSON, body=body)
     if not isinstance(answer.body, bytes):

@@ -22,7 +22,7 @@ from .room import Room
 from .state import Kept, State, Store
 from .swap import leads_to, look
 from .target import Target
-from .touched import TouchedSet, Touching
+from .touched import TouchedSet, Touching, Unwatched
 
 
 class Rollback:
@@ -37,9 +37,8 @@ class Rollback:
         self._target = Target(room, state.kept.old, alias, pace)
 
     async def create(self) -> None:
-        """Find out whether there is a way back."""
+        """Find out whether there is a way back, and have it stay: from now on no number of writes ends it."""
         kept, client = self._kept, self._room.client
-        await check_queues(self._room, self._alias)
         origin = await look(client, self._alias)
         if origin.index != kept.new:
             reason = f"{self._alias} leads to {origin.index} by now, no longer to {kept.new}"
@@ -47,11 +46,9 @@ class Rollback:
         check_whole(origin, self._alias)
         if not await leads_to(client, kept.old, kept.old):
             raise self._refused("old_index_gone", f"the former index {kept.old} is there no more")
-        if await self._touched.overflowed():
-            most = self._room.settings.reindex_rollback_documents
-            reason = f"more than {most} documents were written since (PENSTOCK_REINDEX_ROLLBACK_DOCUMENTS)"
-            raise self._refused("too_many_touched", reason)
         self._change()
+        await rebound(self._room, kept, None)
+        await self._check()
         total = await self._touched.count()
         await self._store.save(old=kept.new, new=kept.old, names=origin.names, left=total)
         await self._store.enter(self._state, ReindexPhase.CATCH_UP)
@@ -81,6 +78,7 @@ class Rollback:
             expected=self._expected,
             differing=lambda: differing(self._room, state, None, self._change(), self._touched),
             moved=_nothing_more,
+            check=self._check,
         )
         await Moving(self._room, self._store, course).try_once(state)
 
@@ -91,8 +89,30 @@ class Rollback:
 
     async def _catch_up(self) -> CatchUp:
         origin = await look(self._room.client, self._kept.new)
-        read = FromIndex(self._room, origin.index, self._kept.old, self._change(), origin.routings)
+        # What a transform or a source has left out is not in the present index, and yet was not removed.
+        read = FromIndex(
+            self._room,
+            origin.index,
+            self._kept.old,
+            self._change(),
+            origin.routings,
+            whole=self._kept.exact,
+        )
         return CatchUp(self._touched, read, self._target)
+
+    async def _check(self) -> None:
+        """Raises JobFailed where something that was written since the swap may be known to nobody."""
+        await check_queues(self._room, self._alias)
+        if await self._touched.overflowed():
+            most = self._room.settings.reindex_rollback_documents
+            reason = f"more than {most} documents were written since (PENSTOCK_REINDEX_ROLLBACK_DOCUMENTS)"
+            raise self._refused("too_many_touched", reason)
+        origin = await look(self._room.client, self._kept.new)
+        try:
+            await Touching(self._room.redis).check(self._kept.id, origin.names)
+        except Unwatched as error:
+            why = "the index got it after the swap, or Redis has lost what was to be watched"
+            raise self._refused("unwatched_names", f"{error}: {why}") from error
 
     def _change(self) -> Change | None:
         """What makes the old documents of the new ones. Raises JobFailed where nothing does."""
@@ -115,6 +135,13 @@ class Rollback:
 
     def _refused(self, kind: str, reason: str) -> JobFailed:
         return JobFailed(refusal(kind, reason, index=self._alias))
+
+
+async def rebound(room: Room, kept: Kept, most: int | None) -> None:
+    """Record up to so many documents from now on, or any number, by the names that are watched anyway."""
+    touching = Touching(room.redis)
+    if names := await touching.names(kept.id):
+        await touching.rename(kept.id, names, most=most)
 
 
 async def _nothing_more() -> None:

@@ -85,6 +85,7 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class State:
     """See the module. `id` names the reindex in Redis, `old` and `new` are indices; `names` lead to `old`.
+    `new_uuid` tells the index that was created from another one of its name.
 
     `moving`: the request that moves the alias may have left. `blocked`: writes to `old` may be blocked by us.
     `documents` the new index had when the alias moved, `surplus` more were in the old one. `untold`: jobs of
@@ -98,6 +99,7 @@ class State:
     rollback: bool = False
     old: str = ""
     new: str = ""
+    new_uuid: str = ""
     names: tuple[str, ...] = ()
     total: int = 0
     slices: tuple[Slice, ...] = ()
@@ -233,8 +235,8 @@ def failed_with(error: JobFailed, state: State) -> dict[str, Any]:
 
 
 _PLAIN = (
-    "rollback", "old", "new", "total", "caught_up", "holds", "held_ms", "mismatches", "documents", "surplus",
-    "moving", "blocked", "transform", "source",
+    "rollback", "old", "new", "new_uuid", "total", "caught_up", "holds", "held_ms", "mismatches", "documents",
+    "surplus", "moving", "blocked", "transform", "source",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from time import monotonic
 from typing import Any, TypeVar
 
 from elastic_transport import ApiError, TransportError
@@ -72,6 +73,18 @@ async def move(
             if is_final(error):
                 raise
             logger.warning("no answer to moving alias %s (%s): once more", alias, type(error).__name__)
+
+
+async def moves_late(client: AsyncElasticsearch, alias: str, target: str, renew: Renew) -> bool:
+    """Whether a call that an earlier run has sent moves the alias yet; False once it never will.
+
+    The jobs have to be held meanwhile, which `renew` sees to.
+    """
+    ends = monotonic() + _ANSWER_SECONDS
+    while not await _renewed(_has_moved(client, alias, target), renew):
+        if monotonic() >= ends:
+            return False
+    return True
 
 
 async def _send(client: AsyncElasticsearch, actions: list[dict[str, Any]]) -> None:

@@ -9,10 +9,10 @@ from jobs.reindexes import ReindexPhase
 from jobs.report import refusal
 
 from .hold import Hold
-from .moving import unblock
+from .moving import has_moved, unblock
+from .rollback import rebound
 from .room import Room
 from .state import State, Store
-from .swap import leads_to
 from .touched import Touching
 
 _CANCELLED = "cancelled"
@@ -20,16 +20,19 @@ _CANCELLED = "cancelled"
 
 async def tidy_up(room: Room, store: Store, alias: str, state: State) -> None:
     """May be repeated. Where the alias has moved all the same, the reindex goes on behind the swap."""
-    if state.moving and state.new and await leads_to(room.client, alias, state.new):
+    # Whatever was saved: an index that the alias leads to is never removed.
+    if state.new and await has_moved(room.redis, room.client, alias, state):
         await store.enter(state, ReindexPhase.SWITCH, ending=None)
         return
     await unblock(room.client, store, state)
     if state.names:  # nobody may be left to let go of what an earlier run has held for the swap
-        await Hold(room.redis, state.id, state.names).let_go()
+        await Hold(room.redis, state.id, state.names).let_go(whoever=True)
     if not state.rollback:
         await Touching(room.redis).stop(state.id)
         if state.new:
             await room.client.options(ignore_status=404).indices.delete(index=state.new)
+    elif state.kept and not state.kept.rolled_back:
+        await rebound(room, state.kept, room.settings.reindex_rollback_documents)
     report = state.ending or refusal(_CANCELLED, "the reindex was ended", index=alias)
     cancelled = report.rejected[0].type == _CANCELLED
     phase = ReindexPhase.CANCELLED if cancelled else ReindexPhase.FAILED

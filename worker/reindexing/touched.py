@@ -26,6 +26,10 @@ _OVER = b"over"
 _FORGOTTEN_PER_CALL = 1000
 
 
+class Unwatched(Exception):
+    """Raised where jobs on some names may have ended without leaving their documents."""
+
+
 class Touching:
     """Which index names are watched for which reindex. A reindex id holds no white space."""
 
@@ -49,6 +53,12 @@ class Touching:
         """The names that are watched for a reindex; none after `stop`, or where its set has overflowed."""
         wanted = Wanted.read(await self._redis.get(keys.TOUCHING) or b"")
         return frozenset(name for name, reindexes in wanted.reindexes.items() if reindex_id in reindexes)
+
+    async def check(self, reindex_id: str, names: Iterable[str]) -> None:
+        """Raises Unwatched where one of these names is not watched: Redis has lost it, or it came later."""
+        if unwatched := set(names) - await self.names(reindex_id):
+            listed = ", ".join(sorted(unwatched))
+            raise Unwatched(f"it is not known what jobs have written by the name of {listed}")
 
     async def _say(self, reindex_id: str, most: Any, drop: str, names: Iterable[str]) -> None:
         if not reindex_id or set(reindex_id) & set(" \n"):

@@ -36,15 +36,21 @@ _LINE_BYTES = 120
 # One copy in the request may be the cause.
 _GUILT = frozenset({Trouble.REFUSED, Trouble.FAILED})
 _NO_RIGHT = "security_exception"
+_NO_PIPELINE = "_none"
 
 
 class Copy(NamedTuple):
-    """One document to write, or to remove where `source` is None; `version` is the one it is to have."""
+    """One document to write, or to remove where `source` is None; `version` is the one it is to have.
+
+    `pipeline`: whether the index's default pipeline is to see it, as it sees what comes from outside. What an
+    index holds has been through one, and would not be a copy behind a second.
+    """
 
     id: str
     routing: str | None
     version: int
     source: bytes | None
+    pipeline: bool = False
 
 
 class Rejected(NamedTuple):
@@ -183,6 +189,8 @@ def _line(index: str, copy: Copy) -> Line:
         header["routing"] = copy.routing
     if copy.source is None:
         return Line({"delete": header}, None)
+    if not copy.pipeline:
+        header["pipeline"] = _NO_PIPELINE
     return Line({"index": header}, one_line(copy.source))
 
 

@@ -50,8 +50,7 @@ async def export(
         count = await patiently(pit.count, backoff)
         progress(0, count.documents)
         # More slices than shards would cost more than they bring: see pages.
-        # And an index that never held a document can't be cut: it knows no `_seq_no`.
-        slices = max(1, min(count.shards, _MOST_SLICES, count.documents))
+        slices = max(1, min(count.shards, _MOST_SLICES))
         written = await _all(pit, slices, write, backoff, lambda done: progress(done, count.documents))
     finally:
         with suppress(ApiError, TransportError):  # it ends by itself

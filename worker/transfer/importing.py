@@ -3,8 +3,8 @@
 1. Read a part of the file; a line that is no document is told, and the others go on.
 2. Wait while the queue is long, or too many of these jobs are without their reports.
 3. Enqueue the part under a key made of the file's content up to its end: a second run over the same file
-   enqueues nothing twice, wherever the first was cut off. Which lines were left out is in the key as well: with
-   a higher limit a line that was too long is one of the part, and the part is another job.
+   enqueues nothing twice, wherever the first was cut off. Which lines were left out is in the key as well:
+   with a higher limit a line that was too long is one of the part, and the part is another job.
 4. Count the outcomes in the reports, and tell the lines that were rejected.
 """
 

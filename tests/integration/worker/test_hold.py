@@ -250,6 +250,30 @@ async def test_a_held_index_is_not_held_by_another_reindex(redis: Redis, hold: H
         assert await redis.hlen(keys.HELD) == 2
 
 
+async def test_a_hold_that_another_run_has_taken_over_is_out_of_reach_for_the_former_one(
+    redis: Redis, hold: Hold
+) -> None:
+    async with hold:
+        async with Hold(redis, "r1", ["products"]) as present:
+            with pytest.raises(HoldLost):
+                await hold.renew()
+            await hold.let_go()
+            await present.renew()
+            assert await hold.inherit(1.0)
+            with pytest.raises(HoldLost):
+                await present.renew()
+        assert await redis.hlen(keys.HELD) == 1
+        await present.let_go(whoever=True)
+        assert not await redis.hlen(keys.HELD)
+        assert not await hold.inherit(1.0)
+
+
+async def test_a_hold_in_doubt_is_not_let_go_of(redis: Redis, hold: Hold) -> None:
+    async with hold:
+        hold.in_doubt = True
+    assert await redis.hlen(keys.HELD) == 1
+
+
 async def test_workers_go_on_at_once_when_the_hold_is_over(
     queue: IndexQueue, redis: Redis, start_worker: Any, prefix: str, report: Any
 ) -> None:

@@ -263,24 +263,31 @@ async def test_an_admitted_load_waits_aside_where_its_source_is_not_known(
     source: Any,
     redis: Redis,
 ) -> None:
-    rows.rows = {"1": LOADED}
-    # Given a load that has its number, given back by a worker that was stopped while it read
+    rows.rows = {str(n): LOADED for n in range(1, 6)}
+    # Given loads that have their numbers, given back by a worker that was stopped while it read
     with rows.held():
         async with at_work(reading):
-            handle = await queue.enqueue(load("1"))
+            handle, *others = await queue.enqueue_many([load(str(n)) for n in range(1, 6)])
             async with asyncio.timeout(SECONDS):
                 await rows.called.wait()
-    # When a worker without the source meets it, and a later update of the document
+                while (await queue.overview()).workers[0].claimed != 5:  # noqa: ASYNC110 - as below
+                    await asyncio.sleep(0.01)
+    # When a worker without the source meets them, and a later update of a document
     later = await queue.enqueue(UpdateDocument(index=prefix, id="1", doc={"m": 2}))
     async with at_work(settings):
         async with asyncio.timeout(SECONDS):
             parked = keys.parked_prefix("arq:queue") + "source:rows"
-            while not await redis.zcard(parked):  # noqa: ASYNC110 - Redis has no event for it
+            while await redis.zcard(parked) < 4:  # noqa: ASYNC110 - Redis has no event for it
                 await asyncio.sleep(0.01)
-        # Then both wait until one with it comes
+        # (one may be on its way, as a probe)
+        (index,) = (await queue.overview()).parked
+        assert (index.way, index.name, index.type) == ("source", "rows", "unknown_source")
+        # Then all wait until one with it comes
         async with at_work(reading):
             assert (await handle.result(timeout=SECONDS)).counts == {"created": 1}
             await later.result(timeout=SECONDS)
+            for other in others:
+                assert (await other.result(timeout=SECONDS)).counts == {"created": 1}
     assert await source(prefix, "1") == LOADED | {"m": 2}
 
 

@@ -224,3 +224,28 @@ async def test_a_stop_does_not_wait_for_it(
         await batcher.drain(3600)
 
     assert (batcher.unsettled, owned.ids) == (1, [])
+
+
+async def test_what_has_failed_in_an_outage_travels_with_others_when_it_is_over(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, make_action: MakeAction, turns: Turns, caplog: Any
+) -> None:
+    # Given an outage that is answered with 500, and every action a probe once
+    batcher = make_batcher(max_actions=500, max_in_flight=1)
+    put(batcher, owned, *(make_action(id=str(n)) for n in range(4)))
+    probed: set[str] = set()
+    while probed != {"0", "1", "2", "3"}:
+        request = await cluster.next()
+        if batcher.is_open:
+            probed |= set(request.ids)
+        request.answer(Trouble.FAILED, problem=DEFECT)
+        await turns()
+
+    # When it is over
+    put(batcher, owned, make_action(id="new"))
+    requests = batcher.counts.requests
+    while len(owned.ids) < 5:
+        await answered(cluster, turns)
+
+    # Then all but the probe that has found it out travel together
+    assert batcher.counts.requests - requests <= 3
+    assert not [line for line in caplog.messages if "sent alone" in line]

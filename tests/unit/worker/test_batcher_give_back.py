@@ -53,3 +53,34 @@ async def test_what_can_not_be_given_back_stays(
     (await cluster.next()).answer(DONE)
     await turns()
     assert owned.ids == ["a"]
+
+
+async def test_a_job_of_several_actions_goes_as_a_whole_or_stays_with_all_that_shares_a_document(
+    make_batcher: MakeBatcher, cluster: Any, owned: Any, pauses: Any, make_action: MakeAction, turns: Turns
+) -> None:
+    pauses.seconds = 0.2
+
+    def action(number: int, id: str) -> Action:
+        key = document_key("held", id)
+        return make_action(ActionKind.DELETE, index="held", id=id, key=key, number=number)
+
+    batcher = make_batcher(max_actions=2)
+    whole = owned.entries(action(1, "a"), action(2, "b"))
+    cut = owned.entries(action(3, "c"), action(4, "d"))
+    for job in (whole, cut):
+        for entry in job:
+            entry.parkable, entry.siblings = False, job
+    behind = owned.entries(action(5, "a"), action(6, "c"))
+    batcher.add([*whole, *cut, *behind])
+    batcher.pump()
+    (await cluster.next()).answer(Trouble.THROTTLED)
+    (await cluster.next()).answer(DONE, Trouble.THROTTLED)
+    await turns()
+
+    given_back = batcher.give_back(HELD)
+
+    assert [entry.action.number for entry in given_back] == [1, 2, 5]
+    while batcher.unsettled:
+        (await cluster.next()).answer(DONE)
+        await turns()
+    assert sorted(owned.ids) == ["c", "c", "d"]

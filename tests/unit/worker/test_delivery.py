@@ -101,6 +101,17 @@ def test_given_a_job_of_several_actions_or_of_nobody_then_it_can_not_be_given_ba
     assert {entry.parkable for entry in delivery.entries} == {parkable}
 
 
+def test_given_a_job_of_several_actions_then_it_is_given_back_once_with_the_last_of_them() -> None:
+    delivery = Delivery(actions_of(bulk("a", "b"), 10, ["a", "b"]), print, bulk=True, claimed=CLAIMED)
+    given_back: list[Claimed] = []
+
+    delivery.withdrawn(given_back.append)
+    assert given_back == []
+    delivery.withdrawn(given_back.append)
+
+    assert given_back == [CLAIMED]
+
+
 async def test_given_a_bulk_that_is_written_in_part_when_its_session_ends_then_it_has_no_report(
     make_batcher: MakeBatcher, cluster: Any
 ) -> None:

@@ -198,3 +198,29 @@ async def test_given_jobs_of_many_documents_then_a_call_parks_some_of_them(
     await until(redis.ended)
 
     assert [len(ids) for _, ids in redis.calls] == [3, 2, 202, 500, 100]
+
+
+async def test_loads_come_back_where_their_source_is_known(caplog: pytest.LogCaptureFixture) -> None:
+    class Probing:
+        unparked: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def probe_parked(self, seconds: float) -> set[str]:
+            return {"source:rows"}
+
+        async def unpark(self, target: str, jobs: int) -> int:
+            self.unparked.set_result(target)
+            return 0
+
+    claims: Any = Probing()
+    parking = Parking(claims, Holding(10, 1000))
+    running = asyncio.create_task(parking.run())
+    parking._wanted.set()
+    async with asyncio.timeout(5):
+        while not parking.any_blocked:  # noqa: ASYNC110 - one turn of the loop, no time
+            await asyncio.sleep(0)
+
+        parking.passed("source:rows")
+
+        assert await claims.unparked == "source:rows"
+    await end_tasks([running])
+    assert caplog.messages == ["source rows takes loads again: its jobs come back"]

@@ -1,5 +1,6 @@
 """What a service registers, and what is said where it can't be used."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from settings import SettingsError
+from worker import registry as module
 from worker.registry import Record, RegistrationError, Registry, load_registry
 
 
@@ -63,6 +65,24 @@ async def test_what_can_be_closed_is_closed_in_the_end(caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records] == [
         "source a could not be closed (RuntimeError)"
     ]
+
+
+async def test_a_reader_that_does_not_close_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_CLOSE_SECONDS", 0.01)
+
+    class Hanging(Products):
+        async def close(self) -> None:
+            await asyncio.Event().wait()
+
+    registry = Registry()
+    registry.source("a", index="shop")(Hanging)
+
+    async with asyncio.timeout(5):
+        await registry.close()
+
+    assert caplog.messages == ["source a could not be closed (TimeoutError)"]
 
 
 def test_an_object_is_registered_as_it_is() -> None:

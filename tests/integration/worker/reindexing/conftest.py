@@ -17,13 +17,15 @@ from tests.processes import until
 from worker.backoff import Backoff
 from worker.elastic import ProcessClient
 from worker.registry import Registry
+from worker.reindexing.catching_up import CatchUp
 from worker.reindexing.room import Room
 from worker.reindexing.run import reindex
-from worker.reindexing.state import Job
+from worker.reindexing.state import Job, State, Store
 
 SECONDS = 60.0
 PAGE = 50
 JOB = Job("by-the-test", 0)
+Act = Callable[[], Awaitable[Any]]
 
 Documents = dict[tuple[str, str | None], tuple[Any, int]]
 
@@ -127,3 +129,39 @@ def reaches(queue: IndexQueue) -> Callable[..., Awaitable[ReindexStatus]]:
         return await queue.reindex_status(alias)
 
     return wait
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[ReindexPhase, Act], None]:
+    """Have something done once, right before a phase is entered for the first time."""
+
+    def arrange(when: ReindexPhase, act: Act) -> None:
+        enter, done = Store.enter, []
+
+        async def entering(store: Store, state: State, phase: ReindexPhase, **fields: Any) -> None:
+            if phase is when and not done:
+                done.append(phase)
+                await act()
+            await enter(store, state, phase, **fields)
+
+        monkeypatch.setattr(Store, "enter", entering)
+
+    return arrange
+
+
+@pytest.fixture
+def in_the_hold(monkeypatch: pytest.MonkeyPatch) -> Callable[[Act], None]:
+    """Have something done once, when jobs are held and all is caught up with."""
+
+    def arrange(act: Act) -> None:
+        to_zero, done = CatchUp.to_zero, []
+
+        async def reaching(catch_up: CatchUp) -> None:
+            await to_zero(catch_up)
+            if not done:
+                done.append(catch_up)
+                await act()
+
+        monkeypatch.setattr(CatchUp, "to_zero", reaching)
+
+    return arrange

@@ -133,6 +133,21 @@ async def test_an_alias_of_two_indices_is_refused(
     assert await behind(elasticsearch, prefix) == [f"{prefix}-1", f"{prefix}-2"]
 
 
+async def test_an_index_that_keeps_parts_of_its_documents_is_refused(
+    queue: IndexQueue, elasticsearch: AsyncElasticsearch, prefix: str, failure: Any
+) -> None:
+    await elasticsearch.indices.create(
+        index=f"{prefix}-1", aliases={prefix: {}}, mappings={"_source": {"excludes": ["big"]}}
+    )
+    await elasticsearch.index(index=prefix, id="1", document={"big": 1, "n": 1})
+
+    found = await failure(await queue.reindex(alias=prefix))
+
+    assert found.rejected[0].type == "source_filtered"
+    assert f"{prefix}-1" in found.rejected[0].reason
+    assert list((await elasticsearch.indices.get(index=f"{prefix}*")).body) == [f"{prefix}-1"]
+
+
 @pytest.mark.parametrize("unknown", ["source", "transform"])
 async def test_an_unknown_source_or_transform_is_refused(
     queue: IndexQueue, prefix: str, failure: Any, unknown: str

@@ -141,6 +141,20 @@ async def test_an_index_that_is_gone_is_no_way_back(
     assert old in found.rejected[0].reason
 
 
+@pytest.mark.usefixtures("worker")
+async def test_an_index_that_keeps_parts_of_its_documents_has_no_way_back(
+    queue: IndexQueue, filled: Fill, behind: Behind, prefix: str, report: Any, failure: Any
+) -> None:
+    await filled(5)
+    mappings = {"_source": {"excludes": ["name"]}}
+    new = (await report(await queue.reindex(alias=prefix, mappings=mappings))).details["new_index"]
+
+    found = await failure(await queue.reindex(alias=prefix, rollback=True))
+
+    assert found.rejected[0].type == "source_filtered"
+    assert await behind(prefix) == [new]
+
+
 async def test_too_many_writes_are_no_way_back(
     start_worker: Start,
     settings: Any,

@@ -5,6 +5,7 @@ import random
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 import pytest
 from elasticsearch import AsyncElasticsearch
 
@@ -150,6 +151,22 @@ async def test_an_index_without_sources_can_not_be_copied(client: AsyncElasticse
 
     with pytest.raises(Unreadable, match="'7' has no source"):
         await all_hits(client, prefix)
+
+
+async def test_vectors_are_read_as_well(client: AsyncElasticsearch, prefix: str) -> None:
+    await client.indices.create(
+        index=prefix, mappings={"properties": {"v": {"type": "dense_vector", "dims": 3, "index": False}}}
+    )
+    await put(client, prefix, "1", b'{"v":[0.5,-1.25,2.0],"t":"x"}')
+
+    (unrefreshed,) = await read_now(client, prefix, [("1", None)])
+    await client.indices.refresh(index=prefix)
+    (refreshed,) = await read_now(client, prefix, [("1", None)])
+    (hit,) = await all_hits(client, prefix)
+
+    for found in (unrefreshed, refreshed, hit):
+        assert found is not None
+        assert orjson.loads(found.source) == {"v": [0.5, -1.25, 2.0], "t": "x"}
 
 
 async def test_documents_are_read_before_they_are_refreshed_by_the_alias_too(

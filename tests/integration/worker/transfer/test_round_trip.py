@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 import pytest
 from elasticsearch import AsyncElasticsearch, NotFoundError
 
 from jobs import IndexQueue
 from worker.backoff import Backoff
 from worker.reindexing.pages import Hit, PointInTime
-from worker.transfer.exporting import export
+from worker.transfer.exporting import ExportBroken, export
 from worker.transfer.files import opened, parts_of, whole_file
 from worker.transfer.importing import Import, Tally, Told
 from worker.transfer.lines import ReadLine, read_exported, reader_by_field
@@ -50,9 +51,9 @@ class Run:
     def _tell(self, number: int, id: str | None, type: str, reason: str) -> None:
         self.bad[number] = (id, type)
 
-    async def __call__(self, content: bytes, most_lines: int = 4) -> Tally:
+    async def __call__(self, content: bytes, most_lines: int = 4, longest_line: int = 10_000) -> Tally:
         async with asyncio.timeout(20):
-            return await self.work.run(parts_of(io.BytesIO(content), most_lines, 10_000, 10_000))
+            return await self.work.run(parts_of(io.BytesIO(content), most_lines, 10_000, longest_line))
 
 
 async def stored(client: AsyncElasticsearch, index: str) -> dict[tuple[str, str | None], bytes]:
@@ -145,6 +146,38 @@ async def test_a_second_run_enqueues_only_what_the_first_has_not(
     assert (elsewhere.earlier, dict(elsewhere.outcomes)) == (0, {"created": 10})
 
 
+@pytest.mark.usefixtures("worker")
+async def test_a_line_that_was_too_long_for_the_first_run_is_written_by_the_second(
+    client: AsyncElasticsearch, queue: IndexQueue, prefix: str
+) -> None:
+    lines = [b'{"_id":"%d","_source":{"n":%d}}\n' % (n, n) for n in range(8)]
+    lines[1] = b'{"_id":"1","_source":{"t":"%b"}}\n' % (b"x" * 100)
+    first, second = Run(queue, prefix), Run(queue, prefix)
+    without = await first(b"".join(lines), longest_line=60)
+    whole = await second(b"".join(lines))
+
+    assert (without.bad, list(first.bad), without.enqueued) == (1, [2], 7)
+    assert (whole.bad, whole.enqueued, whole.earlier) == (0, 8, 4)
+    assert {id for id, _ in await stored(client, prefix)} == {f"{n}" for n in range(8)}
+
+
+@pytest.mark.usefixtures("worker")
+async def test_vectors_are_exported_and_imported(
+    client: AsyncElasticsearch, queue: IndexQueue, prefix: str
+) -> None:
+    mappings = {"properties": {"v": {"type": "dense_vector", "dims": 3, "index": False}}}
+    for index in (f"{prefix}-old", f"{prefix}-new"):
+        await client.indices.create(index=index, mappings=mappings)
+    await client.index(index=f"{prefix}-old", id="1", document={"v": [0.5, -1.25, 2.0]})
+
+    await Run(queue, f"{prefix}-new")(await exported(client, f"{prefix}-old", lambda done, total: None))
+
+    found = await stored(client, f"{prefix}-new")
+    assert {place: orjson.loads(source) for place, source in found.items()} == {
+        ("1", None): {"v": [0.5, -1.25, 2.0]}
+    }
+
+
 async def test_an_import_waits_while_the_queue_is_long(
     client: AsyncElasticsearch, queue: IndexQueue, prefix: str, start_worker: Any
 ) -> None:
@@ -165,6 +198,18 @@ async def test_an_index_that_is_not_there_is_no_empty_export(client: AsyncElasti
 
 
 async def test_an_empty_index_is_an_empty_export(client: AsyncElasticsearch, prefix: str) -> None:
-    await client.indices.create(index=prefix)
+    await client.indices.create(index=prefix, settings={"number_of_shards": 5})  # never held a document
 
     assert await exported(client, prefix, lambda done, total: None) == b""
+
+
+async def test_an_index_that_keeps_parts_of_its_documents_is_not_exported(
+    client: AsyncElasticsearch, prefix: str
+) -> None:
+    await client.indices.create(
+        index=f"{prefix}-i", mappings={"_source": {"excludes": ["big"]}}, aliases={prefix: {}}
+    )
+    await client.index(index=prefix, id="1", document={"big": 1, "n": 1})
+
+    with pytest.raises(ExportBroken, match=f"{prefix}-i can't be read in whole: .*excludes: big"):
+        await exported(client, prefix, lambda done, total: None)

@@ -55,7 +55,7 @@ async def test_records_have_the_version_of_the_moment_and_gone_ones_no_source() 
 
     converted = await of_records(records, 99, None)
 
-    assert converted.copies == [Copy("1", "r", 99, b'{"a":1}'), Copy("2", None, 99, None)]
+    assert converted.copies == [Copy("1", "r", 99, b'{"a":1}', pipeline=True), Copy("2", None, 99, None)]
 
 
 async def test_a_transform_does_not_change_the_sources_own_record() -> None:

@@ -47,6 +47,7 @@ async def test_sources_come_as_the_bytes_they_are(point: PointInTime, far_end: A
     assert page == Page([Hit("ü/\n", "ä b", 7, ODD), Hit("2", None, 7, b"{}")], [4])
     (asked,) = far_end.lines(0)
     assert asked["slice"] == {"field": "_seq_no", "id": 1, "max": 3}
+    assert asked["_source"] == {"exclude_vectors": False}
     assert "search_after" not in asked
 
 
@@ -160,6 +161,33 @@ async def test_documents_are_read_in_the_order_they_are_wanted(
         {"docs": [{"_index": "i", "_id": "b", "routing": "r"}, {"_index": "i", "_id": "a"}]}
     ]
     assert await read_now(client, "i", []) == []
+
+
+async def test_an_older_server_is_asked_again_without_the_wish_for_vectors(
+    client: AsyncElasticsearch, point: PointInTime, far_end: Any
+) -> None:
+    looks = b'{"docs":[' + raw_hit("1")[:-1] + b',"found":true}]}'
+    for reason, answer in (
+        ("Unknown key for a VALUE_BOOLEAN in [exclude_vectors].", raw_page(raw_hit("1"))),
+        ("request [/_mget] contains unrecognized parameter: [_source_exclude_vectors]", looks),
+    ):
+        far_end.answer({"error": {"reason": reason}, "status": 400}, status=400)
+        far_end.answer(answer)
+
+    page = await point.page(None, size=2)
+    found = await read_now(client, "i", [("1", None)])
+
+    assert page.hits == found == [Hit("1", None, 7, ODD)]
+    assert far_end.lines(1) == [far_end.lines(0)[0] | {"_source": True}]
+    assert [path for _, path, _ in far_end.asked[2:]] == ["/_mget?_source_exclude_vectors=false", "/_mget"]
+
+
+async def test_another_refusal_is_not_asked_again(client: AsyncElasticsearch, far_end: Any) -> None:
+    far_end.answer({"error": {"type": "illegal_argument_exception"}, "status": 400}, status=400)
+
+    with pytest.raises(ApiError):
+        await read_now(client, "i", [("1", None)])
+    assert len(far_end.asked) == 1
 
 
 @pytest.mark.parametrize(

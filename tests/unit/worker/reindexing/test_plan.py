@@ -8,6 +8,7 @@ import pytest
 from jobs import JobFailed
 from worker.reindexing.plan import (
     Origin,
+    check_whole,
     filling,
     flat,
     new_name,
@@ -52,6 +53,35 @@ def test_what_can_not_be_rebuilt_is_refused(found: dict[str, Any], kind: str, na
     rejection = failed.value.report.rejected[0]
     assert rejection.type == kind
     assert named in rejection.reason
+
+
+@pytest.mark.parametrize(
+    ("members", "named"),
+    [
+        ({"mappings": {"_source": {"enabled": False}}}, "disabled"),
+        ({"mappings": {"_source": {"mode": "disabled"}}}, "disabled"),
+        ({"settings": {"index": {"mapping": {"source": {"mode": "disabled"}}}}}, "disabled"),
+        ({"mappings": {"_source": {"includes": ["a", "b.*"]}}}, "_source.includes: a, b.*"),
+        ({"mappings": {"_source": {"excludes": ["big"]}}}, "_source.excludes: big"),
+    ],
+)
+def test_an_index_that_keeps_no_whole_sources_can_not_be_copied(members: dict[str, Any], named: str) -> None:
+    told = index()
+    told["settings"]["index"] |= members.pop("settings", {}).get("index", {})
+
+    with pytest.raises(JobFailed) as failed:
+        check_whole(origin_of("products", {"products-1": told | members}), "products")
+
+    rejection = failed.value.report.rejected[0]
+    assert rejection.type == "source_filtered"
+    assert "products-1" in rejection.reason
+    assert named in rejection.reason
+
+
+def test_an_index_that_keeps_whole_sources_can_be_copied() -> None:
+    kept = {"_source": {"mode": "synthetic", "includes": [], "excludes": []}}
+
+    check_whole(origin_of("products", {"products-1": index(mappings=kept)}), "products")
 
 
 def test_no_two_new_indices_have_one_name() -> None:

@@ -63,8 +63,13 @@ async def test_copies_carry_their_versions_routing_and_exact_bytes(write: Writin
     header, sent, removal = far_end.asked[0][2].splitlines()
     assert sent == source
     assert orjson.loads(header)["index"] == {
-        "_index": "new", "_id": "é", "version": 5, "version_type": "external_gte", "routing": "r"
-    }  # fmt: skip
+        "_index": "new",
+        "_id": "é",
+        "version": 5,
+        "version_type": "external_gte",
+        "routing": "r",
+        "pipeline": "_none",
+    }
     assert orjson.loads(removal)["delete"]["version"] == 6
     assert found == Written(written=1, newer=0, removed=1, rejected=[])
 
