@@ -23,8 +23,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## index the Python documentation through two workers on embedded servers
 	@$(BIN)/python -m examples.demo
 
+# Two at a time, each with servers of its own: most of the time is waiting for leases, restarts and signals.
 test: $(STAMP)  ## every test, on real servers that the suite starts
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Each scenario once for every seed; `make faults SEEDS=2 ONLY=mix` for less. The short version is in `make test`.
 SEEDS ?= 20

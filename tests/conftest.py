@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
@@ -30,7 +31,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 hypothesis.settings.register_profile("penstock", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("penstock")
 
-_databases = itertools.count(1)
+# Which of the processes that share the tests this is: where they share a Redis, each has its own databases.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_databases = itertools.count()
 
 
 def pytest_configure() -> None:
@@ -51,7 +54,8 @@ async def redis_url(servers: EmbeddedServers) -> AsyncIterator[str]:
     base = servers.redis_url.rstrip("/")
     root = base.rsplit("/", 1)[0] if base.rsplit("/", 1)[1].isdigit() else base
     most = int((await _ask(base, "databases")) or 16)
-    url = f"{root}/{next(_databases) % (most - 1) + 1}"
+    share = (most - 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    url = f"{root}/{1 + _WORKER * share + next(_databases) % share}"
     async with Redis.from_url(url) as redis:
         await redis.flushdb()
         yield url
