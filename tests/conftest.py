@@ -31,6 +31,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 hypothesis.settings.register_profile("penstock", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("penstock")
 
+# Commands read it once, when they are first imported: whichever test comes first, their tables are not cut.
+os.environ["COLUMNS"] = "250"
+
 # Which of the processes that share the tests this is: where they share a Redis, each has its own databases.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _databases = itertools.count()

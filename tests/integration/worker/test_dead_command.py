@@ -22,7 +22,6 @@ Penstock = Callable[..., Awaitable[Result]]
 def dead(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Penstock:
     """Run `penstock dead` with arguments, on this test's database; `answer` is typed in."""
     monkeypatch.setenv("PENSTOCK_REDIS_URL", redis_url)
-    monkeypatch.setenv("COLUMNS", "220")
 
     async def run(*arguments: str, answer: str | None = None) -> Result:
         # In a thread: the command runs an event loop of its own.

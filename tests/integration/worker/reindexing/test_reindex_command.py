@@ -22,7 +22,6 @@ def penstock(redis_url: str, servers: Any, monkeypatch: pytest.MonkeyPatch) -> P
     """Run `penstock reindex` with arguments, on this test's database."""
     monkeypatch.setenv("PENSTOCK_REDIS_URL", redis_url)
     monkeypatch.setenv("PENSTOCK_ELASTICSEARCH_URL", servers.elasticsearch_url)
-    monkeypatch.setenv("COLUMNS", "220")
 
     async def run(*arguments: str) -> Result:
         # In a thread: the command runs an event loop of its own.

@@ -11,8 +11,7 @@ from worker.cli import app
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    """Wide enough that no line is broken in the middle of what is looked for."""
-    monkeypatch.setenv("COLUMNS", "250")
+    """Without colours: their signs would stand in what is looked for."""
     monkeypatch.setenv("NO_COLOR", "1")
     return CliRunner()
 
