@@ -6,8 +6,11 @@ Blog, "Exponential Backoff And Jitter".
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from settings import Settings
 
 # 2 ** 30 times any first delay is beyond every limit: a higher power would only overflow.
 _HIGHEST_POWER = 30
@@ -20,6 +23,11 @@ class Backoff:
     initial: float
     longest: float
     random: Callable[[], float]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Backoff:
+        """What the settings say."""
+        return cls(settings.retry_initial_seconds, settings.retry_max_seconds, random.random)
 
     def delay(self, troubles: int) -> float:
         """The delay after this many troubles in a row (1 or more), in seconds."""

@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from jobs.envelope import HEADER_MARK, split
-from jobs.errors import InvalidJob, UnreadableJob
+from jobs.errors import InvalidJob, JobFailed, UnreadableJob
 from jobs.models import (
     PAYLOADS,
     BulkWrite,
@@ -204,6 +204,19 @@ def read_payload(name: str, arguments: dict[str, Any]) -> Payload:
         raise Refused(_invalid(found, arguments)) from error
     except InvalidJob as error:
         raise Refused(_invalid(error, arguments)) from error
+
+
+_P = TypeVar("_P", bound=Payload)
+
+
+def payload_of(kind: type[_P], arguments: dict[str, Any]) -> _P:
+    """The same for a job that runs as a function. Raises JobFailed."""
+    try:
+        payload = read_payload(kind.job, arguments)
+    except Refused as refused:
+        raise JobFailed(refused.report) from refused
+    assert isinstance(payload, kind)
+    return payload
 
 
 def read_write(call: Call) -> tuple[DocumentAction | BulkWrite, int]:

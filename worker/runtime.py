@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -46,7 +45,7 @@ class Runtime:
         self._elastic = ProcessClient.of(settings)
         self._gc_deletes = GcDeletes(self._elastic, settings.gc_deletes)
         self._superseded = SupersededRate(time.monotonic)
-        self.backoff = Backoff(settings.retry_initial_seconds, settings.retry_max_seconds, random.random)
+        self.backoff = Backoff.of(settings)
         self.name = self.new_name()
         self.batcher = self.new_batcher(self.name)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from ..reindexing.pages import PointInTimeLost, Unreadable
 from ..transfer.exporting import ExportBroken, export
 from ..transfer.files import compressed, whole_file
 from .common import errors, settings_or_exit
-from .transfer_progress import ShownProgress
+from .shown_progress import ShownProgress
 
 Index = Annotated[str, typer.Argument(metavar="INDEX", help="The index or alias.")]
 File = Annotated[
@@ -90,7 +89,7 @@ async def _run(settings: Settings, index: str, out: BinaryIO, shown: ShownProgre
         shown.at(done, total, f"{done} of {total} documents")
 
     async with AsyncElasticsearch(**client_arguments(settings)) as client:
-        backoff = Backoff(settings.retry_initial_seconds, settings.retry_max_seconds, random.random)
+        backoff = Backoff.of(settings)
         return await export(client, index, write, backoff, progress)
 
 

@@ -26,7 +26,7 @@ from ..transfer.importing import Import, Tally, Told
 from ..transfer.lines import ReadLine, read_exported, reader_by_field
 from .common import QueueName, console, errors, settings_or_exit
 from .dead_tables import plain
-from .transfer_progress import ShownProgress
+from .shown_progress import ShownProgress
 
 # A second run finds what the first has enqueued for so long.
 _KEYS_SECONDS = 7 * 86_400

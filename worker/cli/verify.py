@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,7 +11,6 @@ from elastic_transport import ApiError, TransportError
 from elasticsearch import AsyncElasticsearch
 from redis.exceptions import RedisError
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from jobs import JobFailed
@@ -30,10 +29,10 @@ from ..verifying.job import details
 from ..verifying.reading import SourceFailed
 from ..verifying.run import verify as compare
 from .common import QueueName, checked, console, errors, settings_or_exit
+from .shown_progress import ShownProgress
 
 # The exit code where something differs: a script can tell it from a failure (1) and a wrong call (2).
 DIFFERS = 3
-_LINE_EVERY = 10_000
 
 Index = Annotated[str, typer.Argument(metavar="INDEX", help="The index or alias.")]
 Source = Annotated[str, typer.Option("--source", help="The source, as it is registered (PENSTOCK_SOURCES).")]
@@ -95,56 +94,33 @@ def _compared(settings: Settings, registry: Registry, payload: VerifyIndex, agai
 
 
 async def _run(settings: Settings, registry: Registry, payload: VerifyIndex, again: bool) -> Place:
-    backoff = Backoff(settings.retry_initial_seconds, settings.retry_max_seconds, random.random)
+    backoff = Backoff.of(settings)
     async with (
         AsyncElasticsearch(**client_arguments(settings)) as client,
         connect(settings.redis_url.reveal()) as redis,
     ):
         try:
-            with _progress() as bar:
-                shown, queue = _Shown(bar).at, settings.queue
+            with ShownProgress(errors, wanted=True) as shown:
                 return await compare(
                     client,
                     redis,
                     registry,
                     payload,
                     backoff,
-                    queue=queue,
+                    queue=settings.queue,
                     source_timeout=settings.source_timeout_seconds,
                     again=again,
-                    progress=shown,
+                    progress=partial(_show, shown),
                 )
         finally:
             await registry.close()
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-        disable=not errors.is_terminal,
-    )
-
-
-class _Shown:
-    """A bar on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar, self._task = bar, bar.add_task("reading", total=None)
-        self._told = 0
-
-    def at(self, place: Place) -> None:
-        """Show how far it is."""
-        if place.side == "done":
-            return
-        text = f"{place.side} side, {place.findings.total} differ"
-        self._bar.update(self._task, description=text, completed=place.done, total=place.total or None)
-        if self._bar.disable and place.done // _LINE_EVERY != self._told:
-            self._told = place.done // _LINE_EVERY
-            errors.print(f"{text}: {place.done} of about {place.total}", highlight=False, markup=False)
+def _show(shown: ShownProgress, place: Place) -> None:
+    if place.side == "done":
+        return
+    text = f"{place.side} side, {place.findings.total} differ: {place.done} of about {place.total}"
+    shown.at(place.done, place.total or None, text)
 
 
 def _table(place: Place) -> Table:

@@ -102,12 +102,7 @@ local function let_go(index)
   for i = 1, #first, 2 do
     if documents > MOST_EFFORT then return end
     redis.call('ZREM', line, first[i])
-    -- It may have been aborted or removed by hand.
-    if redis.call('ZSCORE', kept, first[i]) then
-      local keys = split(stored_keys(first[i]))
-      bring_back(first[i], first[i + 1], keys)
-      documents = documents + #keys
-    end
+    documents = documents + bring_back_kept(first[i], first[i + 1])
   end
   if redis.call('EXISTS', line) == 0 then redis.call('SREM', KEYS[11], index) end
 end

@@ -158,6 +158,15 @@ local function bring_back(id, score, keys)
   redis.call('ZADD', queue, 'XX', score, id)
 end
 
+-- The same for one that no document brings back; how many documents it has. It may have been aborted or removed by
+-- hand: it stays gone.
+local function bring_back_kept(id, score)
+  if not redis.call('ZSCORE', kept, id) then return 0 end
+  local keys = split(stored_keys(id))
+  bring_back(id, score, keys)
+  return #keys
+end
+
 -- Whether a job that is aside could be claimed: it is the first of all that wait for its documents, and none
 -- of them is held by another worker than this one.
 --

@@ -32,12 +32,7 @@ local function unpark(target, most)
     if effort > MOST_EFFORT then break end
     redis.call('ZREM', parked, first[i])
     back = back + 1
-    -- It may have been aborted or removed by hand.
-    if redis.call('ZSCORE', kept, first[i]) then
-      local keys = split(stored_keys(first[i]))
-      bring_back(first[i], first[i + 1], keys)
-      effort = effort + #keys
-    end
+    effort = effort + bring_back_kept(first[i], first[i + 1])
   end
   if redis.call('EXISTS', parked) == 0 then
     redis.call('HDEL', targets, target)

@@ -14,7 +14,7 @@ from jobs.models import ReindexAlias
 from jobs.report import Report, refusal
 
 from ..cancelling import end_tasks
-from ..intake import Refused, read_payload
+from ..intake import payload_of
 from ..runtime import runtime_of
 from .room import Room
 from .run import reindex as run
@@ -25,7 +25,7 @@ _TAKEN_OVER_PAUSE_SECONDS = 5
 
 async def reindex(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
     """Build a new index behind an alias and move the alias to it, or move it back. Raises JobFailed."""
-    payload = _read(arguments)
+    payload = payload_of(ReindexAlias, arguments)
     runtime = runtime_of(ctx)
     room = Room(
         client=runtime.client,
@@ -46,7 +46,7 @@ async def reindex(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
 
 async def refused(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
     """What arq's stock worker answers."""
-    payload = _read(arguments)
+    payload = payload_of(ReindexAlias, arguments)
     reason = "arq's own worker does not tell which documents it writes: run it with `penstock worker`"
     raise JobFailed(refusal("stock_workers", reason, index=payload.alias))
 
@@ -66,12 +66,3 @@ async def _until(stopping: asyncio.Event) -> AsyncIterator[None]:
         yield
     finally:
         await end_tasks([watching])
-
-
-def _read(arguments: dict[str, Any]) -> ReindexAlias:
-    try:
-        payload = read_payload("reindex", arguments)
-    except Refused as error:
-        raise JobFailed(error.report) from error
-    assert isinstance(payload, ReindexAlias)
-    return payload

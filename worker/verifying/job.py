@@ -16,7 +16,7 @@ from jobs.models import VerifyIndex
 from jobs.report import Report, refusal
 
 from ..answers import read_failure
-from ..intake import Refused, read_payload
+from ..intake import payload_of
 from ..records import BadRecord
 from ..runtime import runtime_of
 from .findings import Place
@@ -32,7 +32,7 @@ _SOURCE_TRIES = 24
 
 async def verify(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
     """Compare an index with a source. A report of success says that it was compared, and what differs."""
-    payload = _payload(arguments)
+    payload = payload_of(VerifyIndex, arguments)
     runtime = runtime_of(ctx)
     began = monotonic()
     try:
@@ -62,15 +62,6 @@ async def verify(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
 def details(place: Place) -> dict[str, Any]:
     """What is told of a verification that has ended."""
     return {"source": place.source, "documents": place.documents, **place.findings.to_wire()}
-
-
-def _payload(arguments: dict[str, Any]) -> VerifyIndex:
-    try:
-        payload = read_payload("verify", arguments)
-    except Refused as refused:
-        raise JobFailed(refused.report) from refused
-    assert isinstance(payload, VerifyIndex)
-    return payload
 
 
 def _source_failed(error: SourceFailed | BadRecord, payload: VerifyIndex, tries: int) -> Exception:

@@ -1,4 +1,4 @@
-"""How far an export or an import is: a bar on a terminal, a line now and then elsewhere, or nothing."""
+"""How far a command is: a bar on a terminal, a line now and then elsewhere, or nothing."""
 
 from __future__ import annotations
 

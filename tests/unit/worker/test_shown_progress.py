@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from worker.cli.transfer_progress import ShownProgress
+from worker.cli.shown_progress import ShownProgress
 
 
 @pytest.mark.parametrize(("wanted", "expected"), [(True, ["b", "d"]), (False, [])])

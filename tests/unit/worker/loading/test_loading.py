@@ -4,60 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from jobs.outcomes import Outcome
 from tests.sources import Rows
 from tests.unit.worker.batching import MakeAction, MakeBatcher, Turns
-from worker import loading as module
-from worker.actions import Action, ActionKind
+from tests.unit.worker.loading.conftest import MakeLoad, put
+from worker.actions import ActionKind
 from worker.answers import Away, Problem, Settled, Trouble, rejected
-from worker.batcher import Batcher
-from worker.loading import Reading
-from worker.registry import Record, Source
+from worker.registry import Record
 
 WRITTEN = Settled(Outcome.UPDATED)
 GONE = Settled(Outcome.DELETED)
 AWAY = Problem("connection", "refused", Away.YES)
-
-MakeLoad = Callable[..., Action]
-
-
-@pytest.fixture
-async def rows() -> Rows:
-    """A source with three rows."""
-    rows = Rows()
-    rows.rows = {"1": {"n": 1}, "2": {"n": 2}, "3": {"n": 3}}
-    return rows
-
-
-@pytest.fixture
-def make_load(make_action: MakeAction) -> MakeLoad:
-    """A load of one id from the source `rows`."""
-
-    def make(id: str) -> Action:
-        return make_action(ActionKind.LOAD, id=id, body=None, source="rows")
-
-    return make
-
-
-@pytest.fixture
-def make(make_batcher: MakeBatcher, rows: Rows) -> MakeBatcher:
-    """A batcher that has the source; `limits` are those of reading."""
-
-    def make(**limits: Any) -> Batcher:
-        sources = limits.pop("sources", {"rows": cast(Source, rows)})
-        return make_batcher(reading=Reading(sources, **limits))
-
-    return make
-
-
-def put(batcher: Batcher, owned: Any, *loads: Action) -> None:
-    batcher.add_loads(owned.entries(*loads))
-    batcher.pump()
 
 
 async def test_what_gathers_while_a_source_is_read_is_read_together(
@@ -298,110 +260,3 @@ async def test_loads_alone_find_out_that_elasticsearch_is_back(
     assert (probe.ids, rows.calls[1:]) == (["2"], [["2"]])
     probe.answer(WRITTEN)
     assert (await cluster.next()).ids == ["3"]
-
-
-async def test_a_drain_cuts_what_is_being_read(
-    make: MakeBatcher, make_load: MakeLoad, owned: Any, cluster: Any, rows: Rows, turns: Turns
-) -> None:
-    batcher = make()
-    with rows.held():
-        put(batcher, owned, make_load("1"))
-        await turns()
-        async with asyncio.timeout(5):
-            await batcher.drain(60)
-
-    assert (owned.settlements, batcher.unsettled, cluster.quiet) == ([], 1, True)
-
-
-async def test_what_is_being_read_counts_as_not_tried_yet(
-    make: MakeBatcher, make_load: MakeLoad, owned: Any, cluster: Any, rows: Rows, turns: Turns
-) -> None:
-    batcher = make()
-    with rows.held():
-        put(batcher, owned, make_load("1"))
-        await turns()
-        tried = asyncio.create_task(batcher.tried())
-        await turns()
-        assert not tried.done()
-    request = await cluster.next()
-    await turns()
-    assert not tried.done()
-    request.answer(WRITTEN)
-    async with asyncio.timeout(5):
-        await tried
-
-
-async def test_a_read_that_does_not_let_itself_be_cut_holds_no_stop_up(
-    make: MakeBatcher,
-    make_load: MakeLoad,
-    owned: Any,
-    rows: Rows,
-    turns: Turns,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "_CLEANUP_SECONDS", 0.01)
-    let_it_end, cut = asyncio.Event(), asyncio.Event()
-
-    class Slow(Rows):
-        async def fetch(self, ids: Sequence[str]) -> Sequence[Any]:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                cut.set()
-                await let_it_end.wait()
-            return ["no record"]
-
-    batcher = make(sources={"rows": Slow()})
-    put(batcher, owned, make_load("1"))
-    await turns()
-
-    async with asyncio.timeout(5):
-        await batcher.drain(0)
-
-    assert cut.is_set()
-    let_it_end.set()
-    await turns()
-    assert owned.settlements == [], "its job was given back"
-
-
-async def test_a_load_that_waits_for_its_read_counts_as_not_tried_yet(
-    make: MakeBatcher, make_load: MakeLoad, owned: Any, pauses: Any, rows: Rows, turns: Turns
-) -> None:
-    def fail(*_: object) -> Any:
-        raise RuntimeError("once")
-
-    pauses.seconds = 3600
-    rows.answer = fail
-    batcher = make()
-    put(batcher, owned, make_load("1"), make_load("2"))
-    await turns()
-    put(batcher, owned, make_load("3"))
-
-    assert not await is_tried(batcher, turns)
-    assert rows.calls == [["1", "2"]]
-
-
-async def test_while_a_source_is_away_its_loads_are_not_waited_for(
-    make: MakeBatcher, make_load: MakeLoad, owned: Any, pauses: Any, rows: Rows, turns: Turns
-) -> None:
-    def away(*_: object) -> Any:
-        if len(rows.calls) > 4:
-            pauses.seconds = 3600
-        raise ConnectionError("away")
-
-    rows.answer = away
-    batcher = make(concurrency=1)
-    put(batcher, owned, make_load("1"), make_load("2"), make_load("3"))
-    tried = asyncio.create_task(batcher.tried())
-
-    async with asyncio.timeout(5):
-        await tried
-
-    assert len(rows.calls) == 5
-
-
-async def is_tried(batcher: Batcher, turns: Turns) -> bool:
-    waiting = asyncio.create_task(batcher.tried())
-    await turns()
-    waiting.cancel()
-    return waiting.done()

@@ -1,8 +1,7 @@
 """`load` jobs on the real servers: read together, in order, and truthfully reported."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,49 +12,15 @@ from jobs import (
     IndexDocument,
     IndexQueue,
     JobHandle,
-    LoadDocuments,
     Report,
     UpdateDocument,
-    keys,
 )
 from settings import Settings
-from tests.integration.worker.conftest import SECONDS, running
-from tests.sources import Rows, registered
-from worker.process import PenstockWorker
+from tests.integration.worker.conftest import SECONDS
+from tests.integration.worker.loads.conftest import LOADED, at_work, load, reports
+from tests.sources import Rows
 
 Reporting = Callable[[JobHandle], Awaitable[Report]]
-
-
-@pytest.fixture
-def rows() -> Rows:
-    """The system of record."""
-    return Rows()
-
-
-@pytest.fixture
-def reading(settings: Settings, prefix: str, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a worker that has the source `rows`, of the index `prefix`."""
-    place = registered(monkeypatch, "sources_of_this_test", prefix, rows)
-    return settings.model_copy(update={"sources": place})
-
-
-@asynccontextmanager
-async def at_work(*settings: Settings) -> AsyncIterator[None]:
-    """A worker for each of these settings, until the end of the block."""
-    async with AsyncExitStack() as workers:
-        for one in settings:
-            await workers.enter_async_context(running(PenstockWorker(one)))
-        yield
-
-
-async def reports(queue: IndexQueue, payloads: Sequence[Any]) -> list[Report]:
-    """Enqueue in this order; the reports, which must be successes."""
-    handles = await queue.enqueue_many(payloads)
-    return await asyncio.gather(*(handle.result(timeout=SECONDS) for handle in handles))
-
-
-def load(*ids: str) -> LoadDocuments:
-    return LoadDocuments(source="rows", ids=list(ids))
 
 
 async def test_a_load_writes_what_is_there_and_deletes_what_is_gone(
@@ -92,7 +57,6 @@ async def test_a_thousand_loads_of_a_hundred_ids_read_the_source_a_handful_of_ti
     assert (await elasticsearch.count(index=prefix))["count"] == 100
 
 
-LOADED = {"from": "source", "n": 1}
 NEWER = {"from": "job"}
 
 
@@ -213,82 +177,6 @@ async def test_an_outage_of_the_source_fails_nothing(
     assert {outcome for report in ended for outcome in report.counts} == {"created"}
     assert await queue.dead_letters.count() == 0
     assert await source(prefix, "19") == {"n": 19}
-
-
-async def test_a_load_waits_for_a_worker_that_has_its_source(
-    settings: Settings, reading: Settings, queue: IndexQueue, rows: Rows, pool: Any, redis: Redis
-) -> None:
-    rows.rows = {"1": {"n": 1}}
-    job = await pool.enqueue_job("load", source="rows", ids=["1"])
-    handle = queue.job(job.job_id)
-    async with at_work(settings):
-        # Given a worker without the source, that has put the job off
-        async with asyncio.timeout(SECONDS):
-            while (score := await redis.zscore("arq:queue", handle.id)) < await _now(redis):
-                assert score is not None
-                await asyncio.sleep(0.01)
-        assert await redis.ttl(f"arq:job:{handle.id}") == -1
-
-        # When one with it comes
-        async with at_work(reading):
-            report = await handle.result(timeout=SECONDS)
-
-    assert report.counts == {"created": 1}
-
-
-async def _now(redis: Redis) -> float:
-    seconds, microseconds = await redis.time()
-    return float(seconds * 1000 + microseconds / 1000)
-
-
-async def test_an_unknown_source_is_a_dead_letter_in_the_end(
-    reading: Settings, queue: IndexQueue, failure: Any
-) -> None:
-    async with at_work(reading.model_copy(update={"park_unknown_seconds": 0})):
-        report = await failure(await queue.enqueue(LoadDocuments(source="row", ids=["1"])))
-
-    (rejection,) = report.rejected
-    assert rejection.type == "unknown_source"
-    assert rejection.reason == "no worker had a source 'row' to read it from; this one knows rows"
-    (letter,) = await queue.dead_letters.list()
-    assert str(letter.kind) == "unknown"
-
-
-async def test_an_admitted_load_waits_aside_where_its_source_is_not_known(
-    settings: Settings,
-    reading: Settings,
-    queue: IndexQueue,
-    rows: Rows,
-    prefix: str,
-    source: Any,
-    redis: Redis,
-) -> None:
-    rows.rows = {str(n): LOADED for n in range(1, 6)}
-    # Given loads that have their numbers, given back by a worker that was stopped while it read
-    with rows.held():
-        async with at_work(reading):
-            handle, *others = await queue.enqueue_many([load(str(n)) for n in range(1, 6)])
-            async with asyncio.timeout(SECONDS):
-                await rows.called.wait()
-                while (await queue.overview()).workers[0].claimed != 5:  # noqa: ASYNC110 - as below
-                    await asyncio.sleep(0.01)
-    # When a worker without the source meets them, and a later update of a document
-    later = await queue.enqueue(UpdateDocument(index=prefix, id="1", doc={"m": 2}))
-    async with at_work(settings):
-        async with asyncio.timeout(SECONDS):
-            parked = keys.parked_prefix("arq:queue") + "source:rows"
-            while await redis.zcard(parked) < 4:  # noqa: ASYNC110 - Redis has no event for it
-                await asyncio.sleep(0.01)
-        # (one may be on its way, as a probe)
-        (index,) = (await queue.overview()).parked
-        assert (index.way, index.name, index.type) == ("source", "rows", "unknown_source")
-        # Then all wait until one with it comes
-        async with at_work(reading):
-            assert (await handle.result(timeout=SECONDS)).counts == {"created": 1}
-            await later.result(timeout=SECONDS)
-            for other in others:
-                assert (await other.result(timeout=SECONDS)).counts == {"created": 1}
-    assert await source(prefix, "1") == LOADED | {"m": 2}
 
 
 async def test_a_worker_that_is_stopped_in_a_read_leaves_nothing_claimed(
