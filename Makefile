@@ -30,7 +30,7 @@ test: $(STAMP)  ## every test, on real servers that the suite starts
 # Each scenario once for every seed; `make faults SEEDS=2 ONLY=mix` for less. The short version is in `make test`.
 SEEDS ?= 20
 faults: $(STAMP)  ## the fault suite at length: servers and workers killed, paused, cut, by 20 seeds
-	@PENSTOCK_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults $(if $(ONLY),-k "$(ONLY)")
+	@PENSTOCK_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults --timeout 3600 $(if $(ONLY),-k "$(ONLY)")
 
 check: $(STAMP)  ## lint, strict types, import rules, generated files up to date; never writes
 	@$(BIN)/ruff check .

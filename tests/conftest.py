@@ -3,14 +3,17 @@
 1. One Redis and one Elasticsearch for the session (`servers`); PENSTOCK_REDIS_URL and
    PENSTOCK_ELASTICSEARCH_URL, when set, are used in their place. A server that can't start fails the run.
 2. Each test has a Redis database of its own (`redis_url`) and a prefix for its indices (`prefix`).
+3. A test that takes five minutes fails, and its report shows what each task was waiting for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from io import StringIO
 from uuid import uuid4
 
 import hypothesis
@@ -37,11 +40,36 @@ os.environ["COLUMNS"] = "250"
 # Which of the processes that share the tests this is: where they share a Redis, each has its own databases.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _databases = itertools.count()
+# The loop that all tests share.
+_loops: list[asyncio.AbstractEventLoop] = []
 
 
 def pytest_configure() -> None:
     """A run that is told to stop ends what it has started: fixtures are torn down as after Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that was given up shows its tasks: the traceback alone says that the loop was waiting."""
+    report = yield
+    if call.excinfo is not None and str(call.excinfo.value).startswith("Timeout"):
+        report.sections.append(("tasks", _tasks()))
+    return report
+
+
+def _tasks() -> str:
+    out = StringIO()
+    for task in asyncio.all_tasks(_loops[0]) if _loops else ():
+        task.print_stack(file=out)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def _the_loop() -> None:
+    _loops.append(asyncio.get_running_loop())
 
 
 @pytest.fixture(scope="session")
