@@ -165,9 +165,8 @@ class Loader:
             async with asyncio.timeout(self._reading.timeout_seconds):
                 found = found_in(await self._reading.sources[name].fetch(list(ids)), ids)
         except (Exception, asyncio.CancelledError) as error:  # whatever the service's own code raises
-            if self._closed:
-                raise
-            self._failed(name, reads, part, error)
+            if not self._closed:  # else it was cut, whatever the service makes of that
+                self._failed(name, reads, part, error)
             return
         if self._closed:  # it did not let itself be cut: its jobs may be others' by now
             return

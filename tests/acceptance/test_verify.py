@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from elasticsearch import AsyncElasticsearch
 
-from jobs import IndexQueue
+from jobs import IndexQueue, JobFailed
 
 # A shelf is a file with a JSON object: id to document.
 MODULE = """
@@ -105,3 +105,29 @@ async def test_what_cannot_be_compared_is_said_in_one_line(verify: Verify) -> No
     assert absent.returncode == 1
     assert "no such index" in absent.stderr
     assert "Traceback" not in unknown.stderr + absent.stderr
+
+
+async def test_an_index_without_sources_is_said_in_one_line_and_in_the_report(
+    verify: Verify,
+    start: Any,
+    shelf: dict[str, str],
+    queue: IndexQueue,
+    elasticsearch: AsyncElasticsearch,
+    prefix: str,
+) -> None:
+    await elasticsearch.indices.create(index=prefix, mappings={"_source": {"enabled": False}})
+    await elasticsearch.index(index=prefix, id="1", document={"n": 1}, refresh=True)
+    start(env=shelf)
+
+    told = await verify("--source", "shelf")
+    with pytest.raises(JobFailed) as failed:
+        await (await queue.verify(index=prefix, source="shelf")).result(timeout=60)
+
+    assert told.returncode == 1
+    assert "document '1' has no source" in told.stderr
+    assert "Traceback" not in told.stderr
+    rejection = failed.value.report.rejected[0]
+    assert (rejection.type, rejection.reason[:31]) == (
+        "unreadable_document",
+        "document '1' has no source: doe",
+    )

@@ -23,6 +23,7 @@ from ..backoff import Backoff
 from ..elastic import client_arguments
 from ..records import BadRecord
 from ..registry import Registry, load_registry
+from ..reindexing.pages import Unreadable
 from ..verifying.comparing import Kind
 from ..verifying.findings import Place
 from ..verifying.job import details
@@ -85,6 +86,8 @@ def _compared(settings: Settings, registry: Registry, payload: VerifyIndex, agai
         told = f"Elasticsearch: {read_failure(error)[1].reason}"
     except (RedisError, OSError) as error:
         told = f"Redis at {settings.redis_url} does not answer: {error}"
+    except Unreadable as error:
+        told = str(error)
     except (SourceFailed, BadRecord) as error:
         told = f"source {payload.source!r}: {error}"
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ from jobs.report import Report, refusal
 from ..answers import read_failure
 from ..intake import payload_of
 from ..records import BadRecord
+from ..reindexing.pages import Unreadable
 from ..runtime import runtime_of
 from .findings import Place
 from .reading import SourceFailed
@@ -52,6 +53,8 @@ async def verify(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
     except (ApiError, TransportError) as error:
         problem = read_failure(error)[1]
         raise JobFailed(refusal(problem.type, problem.reason, index=payload.index)) from error
+    except Unreadable as error:
+        raise JobFailed(refusal("unreadable_document", str(error), index=payload.index)) from error
     except (SourceFailed, BadRecord) as error:
         raise _source_failed(error, payload, ctx["job_try"]) from error
     logger.info("%s compared with source %s: %d differ", payload.index, payload.source, place.findings.total)

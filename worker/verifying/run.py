@@ -44,8 +44,8 @@ async def verify(
     """Compare the index with the source, and enqueue repairs on `queue` where they are wanted.
 
     `source_timeout`: seconds for each call of the source. `again`: from the beginning, though an earlier one
-    was cut off. Raises JobFailed for what is not registered or does not fit, SourceFailed, BadRecord, and
-    what Elasticsearch's and Redis' clients raise.
+    was cut off. Raises JobFailed for what is not registered or does not fit, SourceFailed, BadRecord,
+    Unreadable for an index without whole sources, and what Elasticsearch's and Redis' clients raise.
     """
     source = _source(registry, payload)
     name = keys.verification(payload.index, payload.source)

@@ -61,7 +61,7 @@ class Verification:
         self._oldest = self._latest = 0.0
 
     async def run(self) -> Place:
-        """To its end. Raises SourceFailed, BadRecord, and ApiError for an answer that is final."""
+        """To its end. Raises SourceFailed, BadRecord, Unreadable, and ApiError for what is final."""
         if self._place.side == "source":
             await self._source_side()
             await self._second_look()
@@ -88,14 +88,15 @@ class Verification:
                 await self._passed(await self._compared(part), len(part), part[-1].id)
 
     async def _index_side(self) -> None:
-        try:
-            await self._pages()
-        except PointInTimeLost:
-            place = self._place
-            place.after, place.pit, place.done = None, None, 0
-            place.findings = place.before.copy()
-            self._waiting.clear()
-            await self._pages()
+        while True:
+            try:
+                await self._pages()
+                return
+            except PointInTimeLost:
+                place = self._place
+                place.after, place.pit, place.done = None, None, 0
+                place.findings = place.before.copy()
+                self._waiting.clear()
 
     async def _pages(self) -> None:
         place = self._place

@@ -21,6 +21,26 @@ GONE = Settled(Outcome.DELETED)
 AWAY = Problem("connection", "refused", Away.YES)
 
 
+async def test_what_a_source_makes_of_being_cut_is_no_defect(
+    make: MakeBatcher, make_load: MakeLoad, owned: Any, turns: Turns, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Wrapping(Rows):
+        async def fetch(self, ids: Sequence[str]) -> Sequence[Any]:
+            try:
+                return await asyncio.Event().wait() or []
+            except asyncio.CancelledError:
+                raise RuntimeError("the query was cut") from None
+
+    batcher = make(sources={"rows": Wrapping()})
+    put(batcher, owned, make_load("1"))
+    await turns()
+
+    async with asyncio.timeout(5):
+        await batcher.drain(60)
+
+    assert (caplog.messages, owned.settlements, batcher.unsettled) == ([], [], 1)
+
+
 async def test_what_is_being_read_counts_as_not_tried_yet(
     make: MakeBatcher, make_load: MakeLoad, owned: Any, cluster: Any, rows: Rows, turns: Turns
 ) -> None:
