@@ -21,6 +21,8 @@ from .run import reindex as run
 from .state import Job, NotOwner
 
 _TAKEN_OVER_PAUSE_SECONDS = 5
+# A single cancel may be swallowed (see cancelling.py); cleaning up takes less.
+_AGAIN_SECONDS = 1.0
 
 
 async def reindex(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
@@ -59,7 +61,9 @@ async def _until(stopping: asyncio.Event) -> AsyncIterator[None]:
 
     async def cut() -> None:
         await stopping.wait()
-        task.cancel()
+        while True:
+            task.cancel()
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     watching = asyncio.create_task(cut())
     try:

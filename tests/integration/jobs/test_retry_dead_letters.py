@@ -26,6 +26,7 @@ from jobs import (
 from jobs.dead_letter_reader import LETTERS_PER_CALL
 from jobs.envelope import StoredJob, document_key, serialize, split
 from tests.dead_letters import DEAD, QUEUE, bury, dead_index, rejected
+from worker.cancelling import end_tasks
 
 
 @pytest.fixture
@@ -271,6 +272,4 @@ async def test_who_waits_for_retried_jobs_listens_on_the_one_subscription_of_the
     # Then
     wishes = await redis.hgetall(keys.awaited(QUEUE))
     assert wishes == dict.fromkeys((first.id.encode(), second.id.encode()), queue._ended.channel.encode())
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
+    await end_tasks(waiting)

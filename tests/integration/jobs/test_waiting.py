@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from jobs import IndexQueue, JobHandle, JobNotFound, Outcome, Report, ReportTimeout, keys
 from jobs.ended import EndedJobs
 from worker.backoff import Backoff
+from worker.cancelling import end_tasks
 from worker.claims import Claims
 from worker.finisher import Bounds, Ended, Finisher, How
 from worker.results import Ran, result_of
@@ -45,8 +46,7 @@ async def end(redis: Redis) -> AsyncIterator[End]:
         await asyncio.wait_for(finisher.flushed(), SECONDS)
 
     yield end_all
-    work.cancel()
-    await asyncio.wait({work})
+    await end_tasks([work])
 
 
 @pytest.fixture
@@ -85,9 +85,7 @@ async def waiting(redis: Redis) -> AsyncIterator[Callable[..., Awaitable[asyncio
         return tasks[-1]
 
     yield wait
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end_tasks(tasks)
 
 
 @pytest.mark.usefixtures("told_alone")

@@ -29,6 +29,7 @@ from jobs import (
 from jobs.envelope import document_keys, encode_job
 from settings import Settings
 from tests.dead_letters import bury, rejected
+from worker.cancelling import end_tasks
 from worker.stock import worker_settings
 
 # arq closes its pool in the way that redis-py 5 advises against.
@@ -52,8 +53,7 @@ async def running_worker(
     worker: Worker = create_worker(worker_settings(settings), handle_signals=False, poll_delay=0.05)
     work = asyncio.create_task(worker.async_run())
     yield
-    work.cancel()
-    await asyncio.wait({work})
+    await end_tasks([work])
     await worker.close()
 
 

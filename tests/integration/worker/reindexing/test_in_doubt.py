@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from jobs import IndexQueue, JobFailed, JobStatus, ReindexPhase, Report, keys
 from tests.processes import until
+from worker.cancelling import end_tasks
 from worker.reindexing import swap
 from worker.reindexing.forgetting import forget
 from worker.reindexing.moving import Moving
@@ -54,9 +55,8 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[asyncio.Even
 
 
 async def cut_off(run: "asyncio.Task[Report]") -> None:
-    run.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await run
+    await end_tasks([run])
+    assert run.cancelled()
 
 
 @pytest.mark.usefixtures("worker")
