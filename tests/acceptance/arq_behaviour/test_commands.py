@@ -58,10 +58,10 @@ async def test_a_service_runs_from_its_start_to_a_signal(
     }
     added = await enqueue(pool, "add", 1, second=2, _job_id="add")
     deferred = await enqueue(pool, "add", 3, second=4, _job_id="deferred", _defer_by=1)
+    assert await deferred.status() is JobStatus.deferred
     written = await enqueue(pool, "index", index=prefix, id="1", document={}, _job_id="written")
 
     assert await result(added) == 3
-    assert await deferred.status() is JobStatus.deferred
     assert await result(jobs["third_time"]) == 3
     with pytest.raises(JobFailed, match="ValueError: the reason"):
         await result(jobs["breaks"])
