@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from .reading import Measured, Reading, Role, median, median_microseconds
+from .reading import Measured, Role, median, median_microseconds
 
 CAVEATS = (
     "Caveats. Elasticsearch, Redis, the worker and the producer share the processors of one machine: each "
@@ -55,7 +55,10 @@ def _goal(row: Measured) -> str:
 
 
 def microseconds(measured: Sequence[Measured], cores: int) -> Table:
-    """Processor time per document or job by role; `left` is what the machine had and nobody of them used."""
+    """Processor time per document or job by role; `left` is what the machine had and nobody of them used.
+
+    What was measured by the worker's own clock has none, and no line.
+    """
     table = Table(
         title="Where the microseconds go (processor time per document or job)", title_justify="left"
     )
@@ -66,15 +69,14 @@ def microseconds(measured: Sequence[Measured], cores: int) -> Table:
     for row in measured:
         sides = ((row.title.figure, row.readings), (row.title.reference, row.references))
         for name, readings in sides:
-            if row.title.unit != "ms" and name not in seen:
+            used = median_microseconds(readings)
+            if used and row.title.unit != "ms" and name not in seen:
                 seen.add(name)
-                table.add_row(name, *_profile(readings, cores))
+                table.add_row(name, *_profile(used, cores * 1e6 / median(readings)))
     return table
 
 
-def _profile(readings: Sequence[Reading], cores: int) -> list[str]:
-    used = median_microseconds(readings)
+def _profile(used: Mapping[Role, float], had: float) -> list[str]:
     total = sum(used.values())
-    had = cores * 1e6 / median(readings)
     by_role = [f"{used[role]:,.0f}" if role in used else "-" for role in Role]
     return [*by_role, f"{total:,.0f}", f"{had - total:,.0f}"]

@@ -27,7 +27,7 @@ def plain(table: Table) -> list[list[str]]:
 
 def measured(title: Title, value: float, reference: float, **used: float) -> Measured:
     microseconds_of = {Role[name]: each for name, each in used.items()}
-    return Measured(title, (Reading(value, microseconds_of),), (Reading(reference),))
+    return Measured(title, (Reading(value, microseconds_of),), (Reading(reference, {Role.PRODUCER: 2}),))
 
 
 SINGLE = Title("single", "single jobs", "raw _bulk", "docs/s", 0.6)
@@ -69,12 +69,18 @@ def test_processor_time_adds_up_to_what_the_machine_had() -> None:
     (figure, reference) = plain(microseconds([row], cores=2))
 
     assert figure == ["single jobs", "60", "20", "50", "10", "140", "60"]
-    assert reference == ["raw _bulk", "-", "-", "-", "-", "0", "100"]
+    assert reference == ["raw _bulk", "-", "-", "-", "2", "2", "98"]
 
 
 def test_a_name_is_profiled_once_and_times_are_not() -> None:
-    rows = [measured(SINGLE, 1, 1), measured(OPEN, 1, 1), measured(LONE, 1, 1)]
+    rows = [measured(title, 1, 1, WORKER=1) for title in (SINGLE, OPEN, LONE)]
 
     names = [cells[0] for cells in plain(microseconds(rows, cores=2))]
 
     assert names == ["single jobs", "raw _bulk", "jobs of 10"]
+
+
+def test_what_has_no_processor_time_has_no_line() -> None:
+    names = [cells[0] for cells in plain(microseconds([measured(OPEN, 1, 1)], cores=2))]
+
+    assert names == ["raw _bulk"]
