@@ -4,7 +4,8 @@
     penstock worker &
     python -m examples.sqlalchemy_source
 
-EXAMPLE_DATABASE_URL names another database, such as postgresql+asyncpg://user:password@host/name.
+EXAMPLE_DATABASE_URL names another database, such as postgresql+asyncpg://user:password@host/name. The table
+penstock_example_products is made anew in it.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ class Base(DeclarativeBase):
 class Product(Base):
     """One row is one document."""
 
-    __tablename__ = "products"
+    __tablename__ = "penstock_example_products"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]

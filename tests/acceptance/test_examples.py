@@ -17,6 +17,8 @@ from embedded import EmbeddedServers
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 60
 # The names in the examples themselves; nothing but examples writes to them.
+# Another database for the example of a source: EXAMPLE_DATABASE_URL=postgresql+asyncpg://… runs it on PostgreSQL.
+DATABASE = os.environ.get("EXAMPLE_DATABASE_URL")
 INDICES = ("penstock-example-products", "penstock-example-orders", "penstock-example-catalogue")
 
 
@@ -122,7 +124,7 @@ async def test_sqlalchemy_source(
     environment: dict[str, str], clean_indices: None, elasticsearch: AsyncElasticsearch, tmp_path: Path
 ) -> None:
     environment = environment | {
-        "EXAMPLE_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/rows.sqlite",
+        "EXAMPLE_DATABASE_URL": DATABASE or f"sqlite+aiosqlite:///{tmp_path}/rows.sqlite",
         "PENSTOCK_SOURCES": "examples.sqlalchemy_source:registry",
     }
     async with running(environment, "penstock", "worker") as worker:

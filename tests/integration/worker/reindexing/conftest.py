@@ -16,6 +16,7 @@ from settings import Settings
 from tests.processes import until
 from worker.backoff import Backoff
 from worker.elastic import ProcessClient
+from worker.process import PenstockWorker
 from worker.registry import Registry
 from worker.reindexing.catching_up import CatchUp
 from worker.reindexing.room import Room
@@ -28,6 +29,12 @@ JOB = Job("by-the-test", 0)
 Act = Callable[[], Awaitable[Any]]
 
 Documents = dict[tuple[str, str | None], tuple[Any, int]]
+# What the fixtures below give, by their names: run_here, filled, documents, behind, and start_worker.
+Run = Callable[..., Awaitable[Report]]
+Fill = Callable[[int], Awaitable[str]]
+Documented = Callable[[str], Awaitable[Documents]]
+Behind = Callable[[str], Awaitable[list[str]]]
+Start = Callable[..., Awaitable[PenstockWorker]]
 
 
 @pytest.fixture
@@ -56,7 +63,7 @@ async def room(settings: Settings, redis: Redis, registry: Registry) -> AsyncIte
 
 
 @pytest.fixture
-def run_here(room: Room) -> Callable[..., Awaitable[Report]]:
+def run_here(room: Room) -> Run:
     """Run a reindex in the test's own task, under a job id."""
 
     async def run(alias: str, job_id: str = JOB.id, *, enqueued_ms: int = 0, **arguments: Any) -> Report:
@@ -67,7 +74,14 @@ def run_here(room: Room) -> Callable[..., Awaitable[Report]]:
 
 
 @pytest.fixture
-def documents(elasticsearch: AsyncElasticsearch) -> Callable[[str], Awaitable[Documents]]:
+def keeps_five(room: Room) -> None:
+    """For a rollback, no more than five touched documents are kept."""
+    few = room.settings.model_copy(update={"reindex_rollback_documents": 5})
+    object.__setattr__(room, "settings", few)
+
+
+@pytest.fixture
+def documents(elasticsearch: AsyncElasticsearch) -> Documented:
     """All documents of an index by id and routing: source and version."""
 
     async def read(index: str) -> Documents:
@@ -82,7 +96,7 @@ def documents(elasticsearch: AsyncElasticsearch) -> Callable[[str], Awaitable[Do
 
 
 @pytest.fixture
-def behind(elasticsearch: AsyncElasticsearch) -> Callable[[str], Awaitable[list[str]]]:
+def behind(elasticsearch: AsyncElasticsearch) -> Behind:
     """The indices behind a name."""
 
     async def read(name: str) -> list[str]:
@@ -93,9 +107,7 @@ def behind(elasticsearch: AsyncElasticsearch) -> Callable[[str], Awaitable[list[
 
 
 @pytest.fixture
-def filled(
-    queue: IndexQueue, elasticsearch: AsyncElasticsearch, prefix: str, report: Any
-) -> Callable[[int], Awaitable[str]]:
+def filled(queue: IndexQueue, elasticsearch: AsyncElasticsearch, prefix: str, report: Any) -> Fill:
     """Make an index behind the alias `prefix`, with so many documents, each tenth routed; its name.
 
     Needs a worker.

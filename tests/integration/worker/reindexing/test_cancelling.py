@@ -6,16 +6,12 @@ from typing import Any
 import pytest
 from elasticsearch import AsyncElasticsearch
 
-from jobs import CancelRefused, IndexQueue, JobFailed, JobNotFound, ReindexPhase, ReindexStatus, Report
+from jobs import CancelRefused, IndexQueue, JobFailed, JobNotFound, ReindexPhase, ReindexStatus
 from worker.reindexing.moving import Moving
 from worker.reindexing.state import State, Store
 
-from .conftest import JOB, Documents
+from .conftest import JOB, Behind, Documented, Fill, Run
 
-Run = Callable[..., Awaitable[Report]]
-Fill = Callable[[int], Awaitable[str]]
-Documented = Callable[[str], Awaitable[Documents]]
-Behind = Callable[[str], Awaitable[list[str]]]
 Reaches = Callable[..., Awaitable[ReindexStatus]]
 
 

@@ -5,17 +5,11 @@ from typing import Any
 
 import pytest
 
-from jobs import IndexQueue, JobFailed, Report
+from jobs import IndexQueue, JobFailed
 from tests.sources import Rows
-from worker.process import PenstockWorker
 from worker.registry import Record, Registry
 
-from .conftest import Documents
-
-Run = Callable[..., Awaitable[Report]]
-Fill = Callable[[int], Awaitable[str]]
-Documented = Callable[[str], Awaitable[Documents]]
-Start = Callable[..., Awaitable[PenstockWorker]]
+from .conftest import Documented, Fill, Run, Start
 
 
 class Batches(Rows):

@@ -19,11 +19,7 @@ from worker.reindexing.room import Room
 from worker.reindexing.state import Job, State, Store
 from worker.reindexing.tidying import tidy_up
 
-from .conftest import JOB, Documents
-
-Run = Callable[..., Awaitable[Report]]
-Behind = Callable[[str], Awaitable[list[str]]]
-Documented = Callable[[str], Awaitable[Documents]]
+from .conftest import JOB, Behind, Documented, Run
 
 
 class Killed(BaseException):

@@ -7,18 +7,13 @@ from typing import Any
 import pytest
 from elasticsearch import AsyncElasticsearch
 
-from jobs import IndexQueue, JobFailed, ReindexPhase, Report
+from jobs import IndexQueue, JobFailed, ReindexPhase
 from jobs.envelope import document_key
 from worker.registry import Registry
 from worker.reindexing.moving import Moving
 from worker.reindexing.state import State, Store
 
-from .conftest import Documents
-
-Run = Callable[..., Awaitable[Report]]
-Fill = Callable[[int], Awaitable[str]]
-Documented = Callable[[str], Awaitable[Documents]]
-Behind = Callable[[str], Awaitable[list[str]]]
+from .conftest import Behind, Documented, Fill, Run
 
 
 @pytest.fixture

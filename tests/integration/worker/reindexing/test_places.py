@@ -1,7 +1,7 @@
 """One id at two places: aliases and sources give documents routings that their jobs do not name."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 from elasticsearch import AsyncElasticsearch
@@ -12,12 +12,10 @@ from worker.reindexing.room import Room
 from worker.reindexing.touched import Touched
 from worker.reindexing.writing import Copy, write_copies
 
-from .conftest import Documents
+from .conftest import Documented
 
 COUNT = 9
 VERSION = 1024 * 1000
-
-Documented = Callable[[str], Awaitable[Documents]]
 
 
 class Moved:

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from worker.cli import app
 
+from .conftest import Behind, Fill
+
 Penstock = Callable[..., Awaitable[Result]]
-Fill = Callable[[int], Awaitable[str]]
-Behind = Callable[[str], Awaitable[list[str]]]
 
 
 @pytest.fixture

@@ -6,17 +6,14 @@ from typing import Any
 import pytest
 from elasticsearch import AsyncElasticsearch
 
-from jobs import IndexQueue, JobFailed, ReindexPhase, Report
+from jobs import IndexQueue, JobFailed, ReindexPhase
 from worker.reindexing.state import State, Store
 from worker.reindexing.touched import Touching
 
-from .conftest import JOB, PAGE, Documents
+from .conftest import JOB, PAGE, Documented, Documents, Run
 
 COUNT = 200
 MANY = 600
-
-Run = Callable[..., Awaitable[Report]]
-Documented = Callable[[str], Awaitable[Documents]]
 
 
 class Killed(BaseException):

@@ -1,23 +1,16 @@
 """The way back to the former index, with what was written since the swap; or why there is none."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from elasticsearch import AsyncElasticsearch
 
 from jobs import IndexQueue, ReindexPhase
-from worker.process import PenstockWorker
 from worker.registry import Registry
 
-from .conftest import Documents
+from .conftest import Behind, Documented, Fill, Start
 
 COUNT = 60
-
-Fill = Callable[[int], Awaitable[str]]
-Documented = Callable[[str], Awaitable[Documents]]
-Behind = Callable[[str], Awaitable[list[str]]]
-Start = Callable[..., Awaitable[PenstockWorker]]
 
 
 async def change(queue: IndexQueue, alias: str, report: Any) -> None:

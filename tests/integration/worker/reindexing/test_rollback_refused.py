@@ -1,27 +1,20 @@
 """Writes that a rollback knows nothing of are not lost: it is refused, as late as while jobs are held."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from elasticsearch import AsyncElasticsearch
 from redis.asyncio import Redis
 
-from jobs import IndexQueue, JobFailed, ReindexPhase, Report, keys
+from jobs import IndexQueue, JobFailed, ReindexPhase, keys
 from jobs.report import refusal
-from worker.process import PenstockWorker
 from worker.registry import Registry
-from worker.reindexing.room import Room
 from worker.reindexing.touched import Touching
 
-from .conftest import Act, Documents
+from .conftest import Act, Behind, Documented, Fill, Run, Start
 
 COUNT = 60
-
-Run = Callable[..., Awaitable[Report]]
-Fill = Callable[[int], Awaitable[str]]
-Documented = Callable[[str], Awaitable[Documents]]
-Behind = Callable[[str], Awaitable[list[str]]]
 
 
 @pytest.mark.usefixtures("worker")
@@ -50,10 +43,10 @@ async def test_a_rollback_is_refused_where_the_new_index_got_another_name(
     assert (await documents(prefix))[("5", None)][0]["late"] == 1
 
 
+@pytest.mark.usefixtures("keeps_five")
 async def test_writes_during_a_rollback_are_never_too_many(
-    start_worker: Callable[..., Awaitable[PenstockWorker]],
+    start_worker: Start,
     run_here: Run,
-    room: Room,
     queue: IndexQueue,
     filled: Fill,
     documents: Documented,
@@ -62,8 +55,6 @@ async def test_writes_during_a_rollback_are_never_too_many(
     report: Any,
     at: Callable[[ReindexPhase, Act], None],
 ) -> None:
-    few = room.settings.model_copy(update={"reindex_rollback_documents": 5})
-    object.__setattr__(room, "settings", few)
     await start_worker()
     old = await filled(COUNT)
     new = (await run_here(prefix, "there")).details["new_index"]
@@ -114,18 +105,16 @@ async def test_a_rollback_looks_once_more_while_jobs_are_held(
     assert await behind(prefix) == [new]
 
 
+@pytest.mark.usefixtures("keeps_five")
 async def test_a_rollback_that_failed_leaves_the_bound(
-    start_worker: Callable[..., Awaitable[PenstockWorker]],
+    start_worker: Start,
     run_here: Run,
     queue: IndexQueue,
     filled: Fill,
-    room: Room,
     prefix: str,
     report: Any,
     at: Callable[[ReindexPhase, Act], None],
 ) -> None:
-    few = room.settings.model_copy(update={"reindex_rollback_documents": 5})
-    object.__setattr__(room, "settings", few)
     await start_worker()
     await filled(COUNT)
     await run_here(prefix, "there")
@@ -145,7 +134,7 @@ async def test_a_rollback_that_failed_leaves_the_bound(
 
 
 async def test_a_document_left_out_by_the_transform_is_there_after_a_rollback(
-    start_worker: Callable[..., Awaitable[PenstockWorker]],
+    start_worker: Start,
     run_here: Run,
     registry: Registry,
     queue: IndexQueue,

@@ -1,23 +1,18 @@
 """What jobs wrote while nobody was told of it: a reindex begins anew, and a rollback says why it can't."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from elasticsearch import AsyncElasticsearch
 from redis.asyncio import Redis
 
-from jobs import IndexQueue, JobFailed, ReindexPhase, Report, keys
+from jobs import IndexQueue, JobFailed, ReindexPhase, keys
 from worker.reindexing.state import Store
 
-from .conftest import Act, Documents
+from .conftest import Act, Behind, Documented, Fill, Run
 
 COUNT = 60
-
-Run = Callable[..., Awaitable[Report]]
-Fill = Callable[[int], Awaitable[str]]
-Documented = Callable[[str], Awaitable[Documents]]
-Behind = Callable[[str], Awaitable[list[str]]]
 
 
 @pytest.mark.usefixtures("worker")
