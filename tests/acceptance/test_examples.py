@@ -16,9 +16,9 @@ from embedded import EmbeddedServers
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 60
-# The names in the examples themselves; nothing but examples writes to them.
-# Another database for the example of a source: EXAMPLE_DATABASE_URL=postgresql+asyncpg://… runs it on PostgreSQL.
+# Where the example of a source is to run on another database, such as PostgreSQL.
 DATABASE = os.environ.get("EXAMPLE_DATABASE_URL")
+# The names in the examples themselves; nothing but examples writes to them.
 INDICES = ("penstock-example-products", "penstock-example-orders", "penstock-example-catalogue")
 
 
