@@ -10,6 +10,10 @@ sent in its place, and it is kept back until the later one has its answer:
 written, or older than what is there   the kept back ones are settled with it, as superseded
 anything else                          they are the first of the lane again, and are sent
 
+An update of a job of several actions keeps its lane closed to other jobs until all of its job is settled.
+Where its worker dies before, the whole job runs again, and nothing tells then that this update was applied:
+it would undo a later one, whose job had ended. (Full writes and deletes are told by their versions.)
+
 A `load` has to be read before it can be sent: `loads` are the first of their lanes, for a Loader to turn them
 into an index or a delete. Of loads that follow one another when a read begins only the last is read, and the
 kept back ones have the same answer.
@@ -37,6 +41,9 @@ class Lanes:
         self._behind: dict[str, deque[Entry]] = {}
         self._kept_back: dict[str, list[Entry]] = {}
         self._ready: deque[Entry] = deque()
+        # By job of several actions: how many are not settled, and the documents whose lanes it keeps closed.
+        self._left: dict[int, int] = {}
+        self._closed: dict[int, list[str]] = {}
         self.loads: deque[Entry] = deque()
         self.unsettled = 0
 
@@ -89,25 +96,25 @@ class Lanes:
         self._ready.extend(entries)
 
     def settle(self, entry: Entry, outcome: Outcome) -> Sequence[Entry]:
-        """Let go of an entry; the next one on its document becomes ready.
+        """Let go of an entry; the next one on its document becomes ready, unless this keeps the lane closed.
 
         Returns the ones that it has overtaken, oldest first: they are let go of too, as superseded; or as
         rejected where it was, which only loads can be that were read together.
         """
         self.unsettled -= 1
         key = entry.action.key
-        if not self._behind and not self._kept_back:  # most often all are alone on their documents
+        several = entry.siblings
+        if not several and not self._behind and not self._kept_back:  # most often all are alone
             self._documents.remove(key)
             return ()
         overtaken = self._settle_kept_back(key, outcome) if key in self._kept_back else ()
-        behind = self._behind.get(key)
-        if not behind:
-            self._documents.remove(key)
-            return overtaken
-        following = behind.popleft()
-        (self.loads if following.action.kind is ActionKind.LOAD else self._ready).append(following)
-        if not behind:
-            del self._behind[key]
+        if several and self._stays_closed(entry):
+            self._closed.setdefault(id(several), []).append(key)
+        else:
+            self._pass_on(key)
+        for one in (entry, *overtaken):
+            if one.siblings:
+                self._count_down(one.siblings)
         return overtaken
 
     def can_go(self, entry: Entry) -> bool:
@@ -170,6 +177,34 @@ class Lanes:
         if not behind:
             del self._behind[key]
         return entry
+
+    def _stays_closed(self, entry: Entry) -> bool:
+        """Its own job's next action on the document may come, no other's."""
+        if entry.action.kind is not ActionKind.UPDATE:
+            return False
+        behind = self._behind.get(entry.action.key)
+        return not behind or behind[0].siblings is not entry.siblings
+
+    def _count_down(self, job: Sequence[Entry]) -> None:
+        """One of these is settled; with the last one the lanes open that they kept closed."""
+        left = self._left.get(id(job), len(job)) - 1
+        if left:
+            self._left[id(job)] = left
+            return
+        self._left.pop(id(job), None)
+        for key in self._closed.pop(id(job), ()):
+            self._pass_on(key)
+
+    def _pass_on(self, key: str) -> None:
+        """The next one on this document is ready, if there is one."""
+        behind = self._behind.get(key)
+        if not behind:
+            self._documents.remove(key)
+            return
+        following = behind.popleft()
+        (self.loads if following.action.kind is ActionKind.LOAD else self._ready).append(following)
+        if not behind:
+            del self._behind[key]
 
     def _lane(self, entry: Entry) -> Sequence[Entry]:
         """All that would leave with an entry on its way."""
