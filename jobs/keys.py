@@ -99,6 +99,11 @@ def claimed_prefix(queue: str) -> str:
     return f"penstock:{queue}:claimed:"
 
 
+def claim_numbers(queue: str) -> str:
+    """Sorted set of the workers' ids, each with the number of its latest claim: earlier ones take nothing."""
+    return f"penstock:{queue}:claim-numbers"
+
+
 def holders(queue: str) -> str:
     """Hash of document key to `<jobs> <worker>`: who holds it, with how many of its claimed jobs."""
     return f"penstock:{queue}:holders"

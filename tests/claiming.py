@@ -27,6 +27,11 @@ async def claim(
     return (await claims.claim(jobs, max_bytes, functions)).jobs
 
 
+async def claim_suspects(claims: Claims, jobs: int = 4000, max_bytes: int = MEGABYTE) -> list[Claimed]:
+    """One claim of suspects."""
+    return (await claims.claim_suspects(jobs, max_bytes)).jobs
+
+
 def ids(jobs: Sequence[Claimed] | Sequence[JobHandle]) -> list[str]:
     """Job ids as text."""
     return [job.id.decode() if isinstance(job.id, bytes) else job.id for job in jobs]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -71,13 +72,16 @@ class Claims:
     """Ownership of jobs of one queue by one worker.
 
     `redis` repeats commands after a cut connection; `redis_once` never does, since a claim whose answer
-    was lost has taken jobs that nobody knows of (`forgotten` finds them).
+    was lost has taken jobs that nobody knows of (`forgotten` finds them). Each claim has a number, so that
+    one that arrives after a later one takes nothing: only one `Claims` may have the id of a worker.
     """
 
     def __init__(self, redis: Redis, redis_once: Redis, queue: str, worker: str) -> None:
         self._redis, self._queue, self.worker = redis, queue, worker
+        self._numbers = count(1)
         self._claim = redis_once.register_script(script("claim"))
         self._claim_suspects = redis_once.register_script(script("claim_suspects"))
+        self._owned = redis.register_script(script("owned"))
         self._acquit = redis.register_script(script("acquit"))
         self._admit = redis.register_script(script("admit"))
         self._defer = redis.register_script(script("defer"))
@@ -97,6 +101,7 @@ class Claims:
         """The first keys of every script that deals with documents: see documents.lua."""
         self._suspicion = (keys.accused(queue), keys.suspects(queue))
         self._run_apart = keys.apart_prefix(queue) + worker
+        self._claim_numbers = keys.claim_numbers(queue)
         self._parked = (keys.parked_targets(queue), keys.parked_reasons(queue))
         self._held = (keys.HELD, keys.held(queue))
         self._wake_channel = keys.wake_channel(queue)
@@ -104,17 +109,21 @@ class Claims:
     async def claim(self, jobs: int, max_bytes: int, functions: int, *, may_abort: bool = False) -> Found:
         """Up to `jobs` due jobs in order. Raises LeaseLost. See claim.lua for what is not admitted."""
         names = [*self.names, keys.slotless(self._queue), *self._suspicion, self._run_apart, *self._held]
+        names.append(self._claim_numbers)
         scan = max(_LEAST_SCAN, jobs * _SCAN_FACTOR)
         arguments: list[Any] = [self.worker, jobs, max_bytes, functions, scan, "1" if may_abort else ""]
+        arguments.append(next(self._numbers))
         return self._found(await self._claim(keys=names, args=arguments))
 
-    async def claim_suspects(self) -> Found:
-        """Some jobs whose workers died, to be run apart from all others. Raises LeaseLost.
+    async def claim_suspects(self, jobs: int, max_bytes: int) -> Found:
+        """Some jobs whose workers died, up to `jobs`, to be run apart from all others. Raises LeaseLost.
 
-        Until the next claim a death of this worker is theirs, whatever else it holds.
+        Until the next claim a death of this worker is theirs, whatever else it holds. The first job that goes
+        beyond `max_bytes` is the last.
         """
-        names = [*self.names, *self._suspicion, self._run_apart, keys.HELD]
-        return self._found(await self._claim_suspects(keys=names, args=[self.worker]))
+        names = [*self.names, *self._suspicion, self._run_apart, keys.HELD, self._claim_numbers]
+        arguments: list[Any] = [self.worker, jobs, max_bytes, next(self._numbers)]
+        return self._found(await self._claim_suspects(keys=names, args=arguments))
 
     async def acquit(self, jobs: Sequence[bytes]) -> None:
         """Say that a worker which held these jobs lives, though its lease had ended."""
@@ -186,11 +195,15 @@ class Claims:
         return await self._unpark(keys=[*self.names, *self._parked], args=arguments)
 
     async def forgotten(self, known: Iterable[bytes]) -> list[tuple[bytes, bytes, None]]:
-        """Jobs that this worker owns in Redis but does not know of, as `release` takes them."""
-        owned = set(await self._redis.zrange(self.claimed_set, 0, -1))
+        """Jobs that this worker owns in Redis but does not know of, as `release` takes them.
+
+        A claim that was sent before this and has not arrived yet takes nothing any more.
+        """
+        names = [self.claimed_set, self._claim_numbers, keys.workers(self._queue)]
+        owned = set(await self._owned(keys=names, args=[self.worker, next(self._numbers)]))
         unknown = sorted(owned.difference(known))
-        names = [keys.JOB_PREFIX.encode() + id for id in unknown]
-        payloads = await self._redis.mget(names) if names else []
+        stored = [keys.JOB_PREFIX.encode() + id for id in unknown]
+        payloads = await self._redis.mget(stored) if stored else []
         return [(id, _header_keys(raw or b""), None) for id, raw in zip(unknown, payloads, strict=True)]
 
     async def beat(self, lease_seconds: float, info: bytes, *, register: bool = False) -> None:
@@ -210,7 +223,8 @@ class Claims:
             self._wake_channel,
             leaving,
         ]
-        flat = await self._reap(keys=[*self.names, *self._suspicion], args=arguments)
+        names = [*self.names, *self._suspicion, self._claim_numbers]
+        flat = await self._reap(keys=names, args=arguments)
         return {worker.decode(): int(jobs) for worker, jobs in zip(flat[::2], flat[1::2], strict=True)}
 
 

@@ -54,4 +54,11 @@ class Holding:
     async def room(self) -> tuple[int, int]:
         """Wait for room; the jobs and the bytes that may be claimed now."""
         await self._room.wait()
+        return self._left()
+
+    def room_now(self) -> tuple[int, int] | None:
+        """The same without waiting; None where there is none."""
+        return self._left() if self._room.is_set() else None
+
+    def _left(self) -> tuple[int, int]:
         return self.most_jobs - len(self.jobs), self.most_bytes - self.bytes

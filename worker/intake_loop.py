@@ -5,7 +5,8 @@
 3. Jobs of dead workers are run apart from others (see Quarantine).
 4. Where nothing was there, wait for an enqueue's wake-up or for the next poll.
 
-After a claim whose answer was lost, jobs may be claimed that nobody knows of: they are put back first.
+After a claim whose answer was lost, jobs may be claimed that nobody knows of: they are put back first. One
+that is still on its way then takes nothing.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class IntakeLoop:
         self._poll_seconds = poll_seconds
         self._function_room, self._may_abort = function_room, may_abort
         self._accepting, self._held = accepting, held
-        self._quarantine = Quarantine(claims, take, calm, monotonic)
+        self._quarantine = Quarantine(claims, take, calm, self._room_now, monotonic)
         self._wake = asyncio.Event()
         self._reconcile = False
 
@@ -110,6 +111,9 @@ class IntakeLoop:
         await self._claims.admit(await self._take(found.jobs), reorder=True)
         await self._quarantine.run(found.suspects)
         return found.moved
+
+    def _room_now(self) -> tuple[int, int] | None:
+        return self._holding.room_now() if self._accepting.is_set() else None
 
     async def _nothing_left(self) -> bool:
         if self._holding.jobs:

@@ -4,7 +4,8 @@
    innocents along. What goes round in retries has been sent before and killed nobody: it may wait for a shard
    for hours, and go on meanwhile.
 2. Claim a few suspects, fewer the more deaths they have seen, and run them. A death is theirs from now on.
-3. When they have been answered, the next few; until none waits that can be claimed.
+3. When they have been answered, the next few; until none waits that can be claimed, or there is no room: what
+   was answered may be held still, to be tried again.
 
 A group that takes long is no crasher: ordinary work goes on beside it.
 """
@@ -29,7 +30,8 @@ _PAUSES_IN_VAIN = (5.0, 10.0, 20.0, 45.0)
 
 class Quarantine:
     """See the module. `take` starts claimed jobs; `calm` waits until nothing that is held runs for the first
-    time; `clock` is monotonic, in seconds.
+    time; `room` says how many jobs and bytes may be claimed now, None where nothing may; `clock` is
+    monotonic, in seconds.
     """
 
     def __init__(
@@ -37,9 +39,10 @@ class Quarantine:
         claims: Claims,
         take: Callable[[Sequence[Claimed]], Awaitable[object]],
         calm: Callable[[], Awaitable[None]],
+        room: Callable[[], tuple[int, int] | None],
         clock: Callable[[], float],
     ) -> None:
-        self._claims, self._take, self._calm, self._clock = claims, take, calm, clock
+        self._claims, self._take, self._calm, self._room, self._clock = claims, take, calm, room, clock
         self._not_before = 0.0
         self._in_vain = 0
 
@@ -50,7 +53,10 @@ class Quarantine:
         logger.warning("%d jobs of dead workers are run apart from others", suspects)
         while await self._is_calm():
             self._in_vain = 0
-            found = await self._claims.claim_suspects()
+            # Asked when all has been answered: the next claim of other jobs ends the suspects' being apart.
+            if not (room := self._room()):
+                break
+            found = await self._claims.claim_suspects(*room)
             if not found.jobs:
                 break
             await self._take(found.jobs)

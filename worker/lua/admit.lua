@@ -1,12 +1,12 @@
 -- Give jobs that came by plain arq, and loads, their numbers, their document keys and no expiry, in one
--- step and in order: from now on they count as enqueued. A job that has its first line already keeps it, so a
--- repeat changes nothing.
+-- step and in order: from now on they count as enqueued. A job that has its first line already keeps it, and
+-- stays where it is: another worker was handed it as well, and may hold it by now. So a repeat changes nothing.
 --
 -- KEYS  1 queue   2 the last number given out
 -- ARGV  1 '1' to give each its place in the queue by its number, '' to leave its score (stock arq worker)
 --       then for each job: id, number of actions, document keys (a space between two)
 -- Returns the jobs' numbers as text; false for a job that is gone.
-local queue, last_key = KEYS[1], KEYS[2]
+local queue, last_key, reorder = KEYS[1], KEYS[2], ARGV[1] == '1'
 -- See claim.lua: a queue of jobs by plain arq must be drained from a full Redis as well.
 redis.call('DEL', last_key .. ':none')
 local clock = redis.call('TIME')
@@ -19,6 +19,7 @@ local function number_of(id, payload, actions, keys)
   local number = math.max(last + 1, now)
   last = number + actions - 1
   redis.call('SET', 'arq:job:' .. id, string.format('P1 %.0f %s\n', number, keys) .. payload)
+  if reorder then redis.call('ZADD', queue, 'XX', string.format('%.3f', number / 1000), id) end
   return string.format('%.0f', number)
 end
 
@@ -30,9 +31,6 @@ for i = 2, #ARGV, 3 do
     numbers[#numbers + 1] = false
   else
     numbers[#numbers + 1] = number_of(id, payload, tonumber(ARGV[i + 1]), ARGV[i + 2])
-    if ARGV[1] == '1' then
-      redis.call('ZADD', queue, 'XX', string.format('%.3f', tonumber(numbers[#numbers]) / 1000), id)
-    end
   end
 end
 redis.call('SET', last_key, string.format('%.0f', last))

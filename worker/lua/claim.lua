@@ -3,12 +3,13 @@
 -- KEYS  1 to 5: see documents.lua   6 functions that wait for a slot, with their scores   7 accused (suspects, the
 --       same)   8 suspects (job id -> deaths of workers that held it; 0: it was given back by one that had begun
 --       with it)   9 what this worker runs apart from others (claim_suspects.lua)
---       10 held   11 index keys of which jobs are aside for a hold (see jobs/keys.py)
+--       10 held   11 index keys of which jobs are aside for a hold   12 claim numbers (see jobs/keys.py)
 -- ARGV  1 worker id   2 most jobs   3 most payload bytes   4 most jobs without document keys
---       5 jobs to look at, at most   6 '1' where jobs may be aborted
+--       5 jobs to look at, at most   6 '1' where jobs may be aborted   7 number of this claim
 -- Returns the number of jobs handed out or set aside, the number of suspects that wait (claim_suspects.lua),
 --       then for each job handed out: id, score, payload, try; or -1 where this worker is not registered any
---       more (its lease has ended, its jobs are others').
+--       more (its lease has ended, its jobs are others'). A claim that comes after a later one of its worker
+--       takes nothing, and answers as if nothing were due: its sender has given it up (owned.lua).
 --       try: for a job with documents 0, or 1 where a worker may have begun with it before; else which try
 --       this is; -1 where the job was aborted.
 --
@@ -32,6 +33,7 @@ if redis.call('SISMEMBER', workers, me) == 0 then return -1 end
 -- A full Redis refuses a script whose first write needs memory: a claim and a finish free more than they
 -- take, so each begins with a write that needs none.
 redis.call('DEL', claimed .. ':none')
+if redis.call('ZADD', KEYS[12], 'GT', 'CH', ARGV[7], me) == 0 then return { 0, 0 } end
 local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + clock[2] / 1000
 local due = text(now_ms)

@@ -4,7 +4,7 @@
 -- A job that writes may be what killed its worker: it waits aside as a suspect, to run among few others or
 -- alone (claim_suspects.lua). Functions are bounded by their tries.
 --
--- KEYS  1 to 5: see documents.lua   6 accused   7 suspects
+-- KEYS  1 to 5: see documents.lua   6 accused   7 suspects   8 claim numbers (see jobs/keys.py)
 -- ARGV  1 prefix of life keys   2 prefix of claimed sets   3 prefix of the sets of what workers run apart from
 --       others (claim_suspects.lua)   4 wake channel   5 the id of a worker that leaves now, or ''
 -- Returns a flat list: worker id, number of jobs given back, …
@@ -63,6 +63,7 @@ local function give_back(worker)
   end
   redis.call('DEL', its_claimed, ARGV[1] .. worker, ARGV[3] .. worker)
   redis.call('SREM', workers, worker)
+  redis.call('ZREM', KEYS[8], worker)
   registered[worker] = false
   free(worker, documents)
   return #jobs / 2

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs import IndexQueue, JobStatus
-from tests.claiming import claim, enqueue, everything_is_free, finish, ids, release
+from tests.claiming import claim, claim_suspects, enqueue, everything_is_free, finish, ids, release
 from worker.claims import LeaseLost
 
 
@@ -201,7 +201,7 @@ async def test_reap_gives_a_dead_workers_jobs_back_at_the_scores_they_had(
     assert await two.reap() == {}
     assert [await handle.status() for handle in handles] == [JobStatus.QUEUED] * 3
     assert await claim(two) == []  # the third waits behind the first, a suspect (test_suspects.py)
-    again = (await two.claim_suspects()).jobs
+    again = await claim_suspects(two)
     assert [(job.id, job.score) for job in again] == before[:2]
     await finish(redis, two, again)
     assert ids(await claim(two)) == ids(handles[2:])

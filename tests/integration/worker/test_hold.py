@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from jobs import IndexDocument, IndexQueue, JobStatus, keys
 from jobs.envelope import index_key
-from tests.claiming import claim, die, enqueue, everything_is_free, finish, ids, release
+from tests.claiming import claim, claim_suspects, die, enqueue, everything_is_free, finish, ids, release
 from worker.claims import ABORTED, Claims
 from worker.reindexing.hold import Hold, HoldLost
 
@@ -178,11 +178,11 @@ async def test_a_suspect_is_not_claimed_during_a_hold(
     await claim(dead)
     await die(redis, dead, one)
     async with hold:
-        found = await one.claim_suspects()
+        found = await one.claim_suspects(10, 1_000_000)
         assert ids(found.jobs) == [other.id]
         assert found.suspects == 1
 
-    assert ids((await one.claim_suspects()).jobs) == ids(handles)
+    assert ids(await claim_suspects(one)) == ids(handles)
 
 
 async def test_a_job_that_is_aborted_meanwhile_ends_as_aborted_after_the_hold(

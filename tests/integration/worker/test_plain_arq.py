@@ -10,8 +10,9 @@ from arq.jobs import Job, JobStatus
 from elasticsearch import AsyncElasticsearch
 from redis.asyncio import Redis
 
-from jobs import IndexQueue, JobFailed, Outcome, deserialize
+from jobs import IndexQueue, JobFailed, Outcome, deserialize, keys
 from jobs.envelope import document_key, split
+from tests.claiming import claim
 from worker.claims import Claimed
 from worker.process import PenstockWorker
 
@@ -89,6 +90,26 @@ async def test_it_takes_its_number_when_a_worker_first_sees_it(
     assert await redis.ttl(f"arq:job:{job.job_id}") == -1
     assert await redis.zscore("arq:queue", job.job_id) == number / 1000
     assert await redis.get("penstock:last-number") == str(number).encode()
+
+
+async def test_one_that_two_workers_were_handed_stays_with_the_one_that_claims_it_first(
+    pool: ArqRedis, queue: IndexQueue, redis: Redis, claims_of: Any, prefix: str
+) -> None:
+    one, two = await claims_of("one"), await claims_of("two")
+    job = await enqueue(pool, "index", index=prefix, id="1", document={})
+    await redis.zadd("arq:queue", {job.job_id: 1})  # due, whatever arq has rounded
+    documents = [document_key(prefix, "1")]
+    (seen,), (seen_too,) = await claim(one), await claim(two)
+    (number,) = await one.admit([(seen.id, documents)], reorder=True)
+    (held,) = await claim(one)
+    free = await queue.index(index=prefix, id="2", document={})
+
+    assert await two.admit([(seen_too.id, documents)], reorder=True) == [number]
+
+    assert held.id == seen_too.id
+    assert await redis.zscore("arq:queue", job.job_id) == keys.CLAIMED_SCORE
+    # Among what is due it would be in the way of all others.
+    assert await redis.zrangebyscore("arq:queue", "-inf", keys.CLAIMED_SCORE - 1) == [free.id.encode()]
 
 
 async def test_the_version_of_its_document_is_that_number(

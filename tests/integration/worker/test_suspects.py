@@ -5,12 +5,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from jobs import IndexQueue, JobStatus
-from tests.claiming import claim, deaths, die, enqueue, everything_is_free, finish, ids
-from worker.claims import CRASHER, Claimed, Claims
-
-
-async def suspects(claims: Claims) -> list[Claimed]:
-    return (await claims.claim_suspects()).jobs
+from tests.claiming import claim, claim_suspects, deaths, die, enqueue, everything_is_free, finish, ids
+from worker.claims import CRASHER
 
 
 async def test_after_one_death_they_run_among_suspects_only(
@@ -26,9 +22,27 @@ async def test_after_one_death_they_run_among_suspects_only(
     assert [await handle.status() for handle in handles] == [JobStatus.QUEUED] * 150
     found = await two.claim(10, 1_000_000, 10)
     assert (ids(found.jobs), found.suspects) == (ids(later), 150)
-    first = await suspects(two)
+    first = await claim_suspects(two)
     assert ids(first) == ids(handles)[:100]
-    assert ids(await suspects(two)) == ids(handles)[100:]
+    assert ids(await claim_suspects(two)) == ids(handles)[100:]
+
+
+async def test_no_more_of_them_are_claimed_than_there_is_room_for(
+    queue: IndexQueue, redis: Redis, claims_of: Any
+) -> None:
+    dead, two = await claims_of("dead"), await claims_of("two")
+    handles = await enqueue(queue, *map(str, range(10)))
+    sizes = [len(job.raw) for job in await claim(dead)]
+    await die(redis, dead, two)
+
+    by_bytes = await claim_suspects(two, max_bytes=sum(sizes[:3]) + 1)
+    by_count = await claim_suspects(two, jobs=2)
+    one_at_least = await claim_suspects(two, max_bytes=1)
+
+    assert ids(by_bytes) == ids(handles)[:4], "the one that goes beyond the bytes is the last"
+    assert ids(by_count) == ids(handles)[4:6]
+    assert ids(one_at_least) == ids(handles)[6:7]
+    assert len(await claim_suspects(two)) == 3
 
 
 async def test_after_each_death_in_company_they_run_in_smaller_company(
@@ -39,7 +53,7 @@ async def test_after_each_death_in_company_they_run_in_smaller_company(
     sizes = []
     for name in ("a", "b", "c", "d"):
         worker = await claims_of(name)
-        sizes.append(len(await suspects(worker) or await claim(worker)))
+        sizes.append(len(await claim_suspects(worker) or await claim(worker)))
         await die(redis, worker, other)
 
     assert sizes == [20, 20, 8, 1]
@@ -53,11 +67,11 @@ async def test_one_that_kills_three_times_alone_is_a_crasher(
     tries = []
     for name in ("a", "b", "c"):
         worker = await claims_of(name)
-        (job,) = await suspects(worker) or await claim(worker)
+        (job,) = await claim_suspects(worker) or await claim(worker)
         tries.append(job.attempt)
         await die(redis, worker, other)
 
-    (crasher,) = await suspects(other)
+    (crasher,) = await claim_suspects(other)
 
     assert tries == [0, 1, 1]
     assert crasher.attempt == CRASHER
@@ -72,7 +86,7 @@ async def test_one_that_ends_is_no_suspect_any_more(queue: IndexQueue, redis: Re
     await claim(dead)
     await die(redis, dead, two)
 
-    await finish(redis, two, await suspects(two))
+    await finish(redis, two, await claim_suspects(two))
 
     assert not await redis.exists("penstock:arq:queue:suspects")
     assert await everything_is_free(redis)
@@ -89,7 +103,7 @@ async def test_what_comes_later_on_their_documents_waits_behind_them(
     (third,) = await enqueue(queue, "1")
 
     assert await claim(two) == await claim(three) == []
-    suspect = await suspects(two)
+    suspect = await claim_suspects(two)
     assert ids(suspect) == [first.id]
     assert await claim(three) == []
     await finish(redis, two, suspect)
@@ -132,14 +146,14 @@ async def test_what_its_worker_held_beside_a_suspect_is_not_blamed_for_the_suspe
     await die(redis, dead, other)
     (stuck,) = await enqueue(queue, "stuck")
     await claim(next_one)
-    assert ids(await suspects(next_one)) == [suspect.id]
+    assert ids(await claim_suspects(next_one)) == [suspect.id]
 
     await die(redis, next_one, other)
 
     again = await claim(other)
     assert [(job.id.decode(), job.attempt) for job in again] == [(stuck.id, 1)]
     assert await deaths(redis, suspect) == 5, "the first one was alone as well"
-    assert ids(await suspects(other)) == [suspect.id]
+    assert ids(await claim_suspects(other)) == [suspect.id]
 
 
 async def test_a_death_after_the_next_claim_is_everybodys(
@@ -149,7 +163,7 @@ async def test_a_death_after_the_next_claim_is_everybodys(
     first, second = await enqueue(queue, "1", "2")
     await claim(dead)
     await die(redis, dead, other)
-    assert len(await suspects(next_one)) == 2
+    assert len(await claim_suspects(next_one)) == 2
     (later,) = await enqueue(queue, "later")
     assert ids(await claim(next_one)) == [later.id]
 
@@ -166,9 +180,9 @@ async def test_suspects_that_wait_for_others_do_not_hide_the_rest(
     *_, last = await enqueue(queue, *[str(n % 10) for n in range(640)], "free")
     await claim(dead, jobs=1000)
     assert await die(redis, dead, two) == 641
-    assert len(await suspects(two)) == 100
+    assert len(await claim_suspects(two)) == 100
 
-    assert ids(await suspects(three)) == [last.id]
+    assert ids(await claim_suspects(three)) == [last.id]
 
 
 async def test_one_that_is_under_suspicion_again_before_it_was_acquitted_stays_so_for_the_later_death(
@@ -178,7 +192,7 @@ async def test_one_that_is_under_suspicion_again_before_it_was_acquitted_stays_s
     handles = await enqueue(queue, "1", "2")
     held = await claim(paused)
     await die(redis, paused, two)
-    assert ids(await suspects(dead)) == ids(handles)
+    assert ids(await claim_suspects(dead)) == ids(handles)
 
     await two.acquit([job.id for job in held])
 
@@ -186,7 +200,7 @@ async def test_one_that_is_under_suspicion_again_before_it_was_acquitted_stays_s
     await die(redis, dead, two)
     assert [await deaths(redis, handle) for handle in handles] == [1, 1]
     assert await claim(two) == []
-    assert ids(await suspects(two)) == ids(handles)
+    assert ids(await claim_suspects(two)) == ids(handles)
 
 
 async def test_a_worker_whose_lost_lease_nobody_has_noticed_gives_its_jobs_back_without_suspicion(
@@ -203,4 +217,4 @@ async def test_a_worker_whose_lost_lease_nobody_has_noticed_gives_its_jobs_back_
 
     again = await claim(new)
     assert [(job.id.decode(), job.attempt) for job in again] == [(handle.id, 1) for handle in handles]
-    assert await suspects(new) == []
+    assert await claim_suspects(new) == []

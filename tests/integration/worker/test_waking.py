@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs import IndexQueue, JobHandle
-from tests.claiming import claim, enqueue, everything_is_free, finish, ids
+from tests.claiming import claim, claim_suspects, enqueue, everything_is_free, finish, ids
 from worker.claims import Claims
 
 DOCUMENTS = 300
@@ -151,7 +151,7 @@ async def test_a_suspect_whose_payload_was_removed_closes_its_document_to_no_oth
     await two.reap()
     await redis.delete(f"arq:job:{removed.id}")
 
-    found = (await two.claim_suspects()).jobs
+    found = await claim_suspects(two)
 
     assert [(job.id.decode(), bool(job.raw)) for job in found] == [(removed.id, False), (behind.id, True)]
     await finish(redis, two, found)

@@ -31,7 +31,7 @@ async def test_given_some_held_then_the_rest_may_be_claimed() -> None:
     holding.add(job(1, 300))
 
     assert len(holding) == 1
-    assert await holding.room() == (3, 700)
+    assert await holding.room() == holding.room_now() == (3, 700)
 
 
 @pytest.mark.parametrize(("most_jobs", "most_bytes"), [(8, 10_000), (1000, 80)])
@@ -54,10 +54,11 @@ async def test_given_a_mark_of_one_when_its_job_ends_then_the_next_may_come(turn
     holding = Holding(1, 5)
     holding.add(job(1))
     assert not await has_room(holding, turns)
+    assert holding.room_now() is None
 
     holding.remove(b"1")
 
-    assert await holding.room() == (1, 5)
+    assert await holding.room() == holding.room_now() == (1, 5)
 
 
 async def test_given_someone_who_waits_for_room_when_a_job_ends_then_it_is_woken() -> None:

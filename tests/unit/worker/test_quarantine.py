@@ -20,15 +20,20 @@ class Process:
         self.groups: list[list[Claimed]] = []
         self.taken: list[Claimed] = []
         self.waits = 0
+        self.room: tuple[int, int] | None = (4000, 1000)
+        self.room_after = self.room
+        self.asked: list[tuple[int, int]] = []
         claims: Any = self
-        self.quarantine = Quarantine(claims, self.take, self.calm, self.clock)
+        self.quarantine = Quarantine(claims, self.take, self.calm, lambda: self.room, self.clock)
 
-    async def claim_suspects(self) -> Found:
+    async def claim_suspects(self, jobs: int, max_bytes: int) -> Found:
+        self.asked.append((jobs, max_bytes))
         jobs = self.groups.pop(0) if self.groups else []
         return Found(len(jobs), jobs, len(self.groups))
 
     async def take(self, jobs: Sequence[Claimed]) -> None:
         self.taken += jobs
+        self.room = self.room_after
 
     async def calm(self) -> None:
         self.waits += 1
@@ -56,6 +61,21 @@ async def test_given_suspects_then_group_after_group_is_run_each_when_it_is_calm
     await process.quarantine.run(3)
 
     assert (len(process.taken), process.waits) == (3, 3)
+
+
+async def test_given_suspects_that_are_held_on_then_the_next_ones_are_claimed_only_while_there_is_room(
+    process: Process,
+) -> None:
+    process.groups = [[SUSPECT], [SUSPECT]]
+    process.room, process.room_after = (2, 30), None
+
+    await process.quarantine.run(2)
+    assert (len(process.taken), process.asked, process.waits) == (1, [(2, 30)], 2)
+
+    process.room = (1, 10)
+    process.clock.now += 1
+    await process.quarantine.run(1)
+    assert (len(process.taken), process.asked) == (2, [(2, 30), (1, 10)])
 
 
 async def test_given_no_suspects_then_nothing_is_waited_for(process: Process) -> None:
