@@ -70,7 +70,8 @@ class Batcher:
     """See the module. `name` makes its batch ids unique among all processes.
 
     `on_blocked` is given entries whose index takes no writes, unsettled, in the order of their numbers, with
-    the target (see Action) and why; without it they are tried again like throttled ones. It must not raise.
+    the target (see Action) and why; no entries where some stay here, and, if that goes on, the seconds until
+    these are tried again. Without it all are tried again like throttled ones. It must not raise.
     """
 
     def __init__(

@@ -119,14 +119,14 @@ class Lanes:
 
     def can_go(self, entry: Entry) -> bool:
         """Whether the whole lane of an entry on its way can be given back."""
-        return all(one.parkable for one in self._lane(entry))
+        return all(one.parkable for one in self.lane(entry))
 
     def can_go_together(self, entries: Iterable[Entry]) -> list[Entry]:
         """Those entries on their way whose lanes can be given back, if all of these are.
 
         A job of several actions goes as a whole or stays, and with it all that shares a lane with it.
         """
-        going = {entry: self._lane(entry) for entry in entries}
+        going = {entry: self.lane(entry) for entry in entries}
         while True:
             there = {one for lane in going.values() for one in lane}
             jobs = {id(one.siblings): one.siblings for one in there}
@@ -206,7 +206,7 @@ class Lanes:
         if not behind:
             del self._behind[key]
 
-    def _lane(self, entry: Entry) -> Sequence[Entry]:
+    def lane(self, entry: Entry) -> Sequence[Entry]:
         """All that would leave with an entry on its way."""
         key = entry.action.key
         return (entry, *self._kept_back.get(key, ()), *self._behind.get(key, ()))

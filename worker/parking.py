@@ -6,6 +6,8 @@
 2. Once a second one of them comes back as a probe, to whichever worker claims it. This worker sends one job
    of a blocked target a second at most, and parks what else it is given of it.
 3. A probe that was written brings all of them back, whichever worker had parked them.
+4. A job of which a part was written already stays in the batcher, which tries the rest again: its report
+   needs those answers. It is the probe then, and no other one goes: that might have to stay as well.
 
 What stands behind such a job on its document goes aside with it: it must not be written before.
 """
@@ -36,6 +38,8 @@ logger = logging.getLogger("penstock.parking")
 _PROBE_EVERY_SECONDS = 1.0
 # Between two that this worker lets through: a little less, or what comes back as a probe would be parked.
 _LEAST_SECONDS_BETWEEN = 0.9
+# What stays in the batcher has its next answer by then, most often.
+_ANSWER_SECONDS = 10.0
 # Each takes Redis some 20 us, and as much for each of its documents.
 _JOBS_PER_CALL = 500
 _DOCUMENTS_PER_CALL = 1000
@@ -57,6 +61,8 @@ class Parking:
         # Targets that take no writes, as far as this worker knows: why (JSON), and when it may probe next.
         self._blocked: dict[str, bytes] = {}
         self._next_probe: dict[str, float] = {}
+        # When the next answer to what stays in the batcher is overdue.
+        self._tried_until: dict[str, float] = {}
         # Targets with parked jobs as of the latest probe: of workers that may have gone since.
         self._parked: set[str] = set()
         # Jobs on their way aside, by target; and targets whose jobs are to come back.
@@ -67,14 +73,21 @@ class Parking:
         self._closed: dict[bytes, str] = {}
         self._wanted = asyncio.Event()
 
-    def blocked(self, entries: Sequence[Entry], target: str, why: Blocked) -> None:
-        """Take entries that their index does not take, and what is behind them (the batcher calls this)."""
+    def blocked(
+        self, entries: Sequence[Entry], target: str, why: Blocked, again_seconds: float = 0.0
+    ) -> None:
+        """Take entries that their index does not take, and what is behind them (the batcher calls this).
+
+        No entries where some stay in the batcher, and when these are tried again, where that goes on.
+        """
         if target not in self._blocked:
             # The reason names the index and the block, no document.
             logger.warning("%s takes no %s (%s): such jobs are parked", *_in_words(target), why.type)
             self._blocked[target] = orjson.dumps({"type": why.type, "reason": why.reason})
             self._next_probe[target] = monotonic() + _LEAST_SECONDS_BETWEEN
         self._opened.discard(target)
+        if again_seconds:
+            self._tried_until[target] = monotonic() + again_seconds + _ANSWER_SECONDS
         for entry in entries:
             cast(Parkable, entry.owner).withdrawn(partial(self._park, target))
 
@@ -114,6 +127,7 @@ class Parking:
 
     def passed(self, target: str) -> None:
         """An action of this target was executed: if it was blocked, it is no more."""
+        self._tried_until.pop(target, None)
         if self._blocked.pop(target, None) is not None or target in self._parked:
             self._parked.discard(target)
             self._opened.add(target)
@@ -148,7 +162,7 @@ class Parking:
         targets = {action.target for action in actions} & self._blocked.keys()
         now = monotonic()
         for target in sorted(targets):
-            if now < self._next_probe[target]:
+            if now < max(self._next_probe[target], self._tried_until.get(target, now)):
                 return target
         for target in targets:
             self._next_probe[target] = now + _LEAST_SECONDS_BETWEEN

@@ -7,7 +7,9 @@ REFUSED                          the request is halved until the guilty action s
 FAILED                           as REFUSED, but what stands alone is not rejected: it is sent again after a
                                  backoff, with nothing beside it; in an outage, only until that is over
 BLOCKED                          given to `on_blocked`, target by target, each with all that is behind it on
-                                 its document; again after a backoff where one of them can't be given back
+                                 its document; a job of several actions once all of them sleep for a block,
+                                 or stand behind what does. Again after a backoff where one of them can't be
+                                 given back: some of its job was written
 
 Knows no network. Nothing is tried again after `close`: entries that are not settled are their owners'.
 """
@@ -28,8 +30,9 @@ from .lanes import Lanes
 
 logger = logging.getLogger("penstock.batcher")
 
-OnBlocked = Callable[[Sequence[Entry], str, Blocked], None]
+OnBlocked = Callable[[Sequence[Entry], str, Blocked, float], None]
 Troubled = list[tuple[Entry, Trouble | Blocked]]
+_Refused = list[tuple[Entry, Blocked]]
 
 
 class Retries:
@@ -43,6 +46,8 @@ class Retries:
     ) -> None:
         self._lanes, self._backoff, self._wake, self._on_blocked = lanes, backoff, wake, on_blocked
         self._sleeping: dict[asyncio.TimerHandle, list[Entry]] = {}
+        # Of what sleeps: the blocked ones, by document, for their jobs to leave once all of it is here.
+        self._refused: dict[str, tuple[Entry, Blocked]] = {}
         self._doubtful: list[Entry] = []
         self._closed = False
         self.halves: deque[list[Entry]] = deque()
@@ -56,18 +61,19 @@ class Retries:
             self._set_apart(troubled[0][0], problem, cluster_away=cluster_away)
         at_once: list[Entry] = []
         later: Troubled = []
-        blocked: list[tuple[Entry, Blocked]] = []
+        blocked, stuck = self._blocked_among(troubled)
+        leaving = {entry for entry, _ in blocked}
         for entry, answer in troubled:
-            if isinstance(answer, Blocked) and self._on_blocked and self._lanes.can_go(entry):
-                blocked.append((entry, answer))
-            elif cluster_away or (answer is Trouble.CONFLICT and not entry.troubles):
-                at_once.append(entry)
-            else:
-                later.append((entry, answer))
+            if entry not in leaving:
+                if cluster_away or (answer is Trouble.CONFLICT and not entry.troubles):
+                    at_once.append(entry)
+                else:
+                    later.append((entry, answer))
             entry.troubles += not cluster_away
         self._again(at_once)
         if later:
-            self._try_later(later, problem)
+            pause = self._try_later(later, problem)
+            self._stay(stuck, pause)
         if blocked:
             self._give_away(blocked)
 
@@ -82,6 +88,7 @@ class Retries:
             timer.cancel()
             self._again(entries)
         self._sleeping.clear()
+        self._refused.clear()
 
     def take_back(self) -> None:
         """An outage is over: what was set apart meanwhile travels with others again."""
@@ -100,8 +107,7 @@ class Retries:
         held = [entry for entry in sleeping if index_key_of(entry.action.key) in index_keys]
         going = set(self._lanes.can_go_together(held))
         gone = [one for entry in going for one in self._lanes.let_go(entry)]
-        for timer, entries in self._sleeping.items():
-            self._sleeping[timer] = [entry for entry in entries if entry not in going]
+        self._sleep_no_more(going)
         gone.sort(key=lambda entry: entry.action.number)
         return gone
 
@@ -111,6 +117,63 @@ class Retries:
         for timer in self._sleeping:
             timer.cancel()
         self._sleeping.clear()
+        self._refused.clear()
+
+    def _blocked_among(self, troubled: Troubled) -> tuple[_Refused, _Refused]:
+        """What leaves because of these answers, with what slept till now; and the blocked ones that stay."""
+        leaving: _Refused = []
+        stuck: _Refused = []
+        if self._on_blocked is not None:
+            for entry, answer in troubled:
+                if isinstance(answer, Blocked):
+                    (leaving if self._lanes.can_go(entry) else stuck).append((entry, answer))
+        if not stuck:
+            return leaving, stuck
+        self._refused.update((entry.action.key, (entry, answer)) for entry, answer in stuck)
+        together = self._lanes.can_go_together(self._companions(stuck))
+        leaving += [self._refused[entry.action.key] for entry in together]
+        going = set(together)
+        staying = [(entry, answer) for entry, answer in stuck if entry not in going]
+        for entry, _ in stuck:
+            self._refused.pop(entry.action.key, None)
+        self._sleep_no_more(going.difference(entry for entry, _ in stuck))
+        return leaving, staying
+
+    def _companions(self, stuck: _Refused) -> list[Entry]:
+        """Of what is refused, all that can only leave together with these: by their jobs, by their lanes."""
+        found: dict[str, Entry] = {}
+        jobs: set[int] = set()
+        keys = [entry.action.key for entry, _ in stuck]
+        while keys:
+            key = keys.pop()
+            if key in found or key not in self._refused:
+                continue
+            found[key], _ = self._refused[key]
+            for one in self._lanes.lane(found[key]):
+                if id(one.siblings) not in jobs:
+                    jobs.add(id(one.siblings))
+                    keys.extend(sibling.action.key for sibling in one.siblings)
+        return list(found.values())
+
+    def _stay(self, stuck: _Refused, pause: float) -> None:
+        """Blocked ones sleep for now: whoever takes such entries is told.
+
+        After a first answer the rest of the job may follow, and all leaves; later it is likely to stay.
+        """
+        self._refused.update((entry.action.key, (entry, answer)) for entry, answer in stuck)
+        stubborn = {entry.action.target for entry, _ in stuck if entry.troubles > 1}
+        if self._on_blocked is not None:
+            for target, answer in {entry.action.target: answer for entry, answer in stuck}.items():
+                self._on_blocked((), target, answer, pause if target in stubborn else 0.0)
+
+    def _sleep_no_more(self, going: Set[Entry]) -> None:
+        """Forget what leaves while it sleeps."""
+        if not going:
+            return
+        for timer, entries in self._sleeping.items():
+            self._sleeping[timer] = [entry for entry in entries if entry not in going]
+        for entry in going:
+            self._refused.pop(entry.action.key, None)
 
     def _set_apart(self, entry: Entry, problem: Problem, *, cluster_away: bool) -> None:
         """In an outage only until that is over: it proves nothing then, but the next probe is another one."""
@@ -127,7 +190,8 @@ class Retries:
         self._lanes.again(entry for entry in entries if not entry.fails_alone)
         self.lone.extend(entry for entry in entries if entry.fails_alone)
 
-    def _try_later(self, later: Troubled, problem: Problem) -> None:
+    def _try_later(self, later: Troubled, problem: Problem) -> float:
+        """Have them sleep; for how long, in seconds."""
         entries = [entry for entry, _ in later]
         troubles = {Trouble.BLOCKED if isinstance(answer, Blocked) else answer for _, answer in later}
         delay = self._delay(max(entry.troubles for entry in entries), troubles) + problem.retry_after
@@ -135,6 +199,7 @@ class Retries:
             "%d actions are tried again in %.2f s (%s)", len(entries), delay, _why(troubles, later, problem)
         )
         self._wake_after(delay, entries)
+        return delay
 
     def _delay(self, times: int, troubles: Set[Trouble]) -> float:
         """Where the cluster or an index asks for patience, or may be harmed, the pause has a floor."""
@@ -144,13 +209,17 @@ class Retries:
 
     def _wake_after(self, delay: float, entries: list[Entry]) -> None:
         def wake() -> None:
-            self._again(self._sleeping.pop(timer))
+            woken = self._sleeping.pop(timer)
+            if self._refused:
+                for entry in woken:
+                    self._refused.pop(entry.action.key, None)
+            self._again(woken)
             self._wake()
 
         timer = asyncio.get_running_loop().call_later(delay, wake)
         self._sleeping[timer] = entries
 
-    def _give_away(self, blocked: Sequence[tuple[Entry, Blocked]]) -> None:
+    def _give_away(self, blocked: _Refused) -> None:
         """Lanes leave the batcher whole: what is behind a blocked one can't be written before it."""
         assert self._on_blocked is not None
         by_target: dict[str, list[Entry]] = {}
@@ -159,7 +228,7 @@ class Retries:
         reasons = {entry.action.target: answer for entry, answer in blocked}
         for target, entries in by_target.items():
             entries.sort(key=lambda entry: entry.action.number)
-            self._on_blocked(entries, target, reasons[target])
+            self._on_blocked(entries, target, reasons[target], 0.0)
 
 
 def _why(troubles: Set[Trouble], later: Troubled, problem: Problem) -> str:

@@ -22,7 +22,7 @@ class Parked:
 
     given: list[tuple[list[int], str, Blocked]] = field(default_factory=list)
 
-    def __call__(self, entries: Sequence[Entry], index: str, why: Blocked) -> None:
+    def __call__(self, entries: Sequence[Entry], index: str, why: Blocked, again_seconds: float) -> None:
         self.given.append(([entry.action.number for entry in entries], index, why))
 
 
@@ -123,7 +123,7 @@ async def test_given_a_bulks_action_in_the_lane_then_it_is_tried_again_and_not_g
     (await cluster.next()).answer(DONE)
     await batcher.drain(5)
 
-    assert (parked.given, pauses.patient) == ([], 1)
+    assert (parked.given, pauses.patient) == ([([], "index:i", FULL)], 1), "it is told of the block"
     assert [settled.outcome for _, settled, _ in owned.settlements] == [Outcome.CREATED] * 2
 
 

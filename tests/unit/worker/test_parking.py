@@ -140,6 +140,30 @@ async def test_given_writes_that_pass_then_deletes_stay_parked_until_one_of_them
     assert not takes(parking, delete("e", 5))
 
 
+async def test_given_a_block_of_which_all_stays_in_the_batcher_then_later_jobs_are_parked(
+    parking: Parking,
+) -> None:
+    parking.blocked((), "index:i", FORBIDDEN)
+
+    assert takes(parking, index("a", 1), index("b", 2))
+    parking.passed("index:i")
+    assert not takes(parking, index("c", 3), index("d", 4))
+
+
+@pytest.mark.parametrize("again_seconds", [0.0, 5.0])
+async def test_given_one_that_is_tried_again_in_the_batcher_then_it_is_the_probe_and_no_other_goes(
+    parking: Parking, monkeypatch: pytest.MonkeyPatch, again_seconds: float
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("worker.parking.monotonic", lambda: now)
+    parking.blocked((), "index:i", FORBIDDEN, again_seconds)
+    now += 5
+
+    assert takes(parking, index("a", 1)) == bool(again_seconds)
+    now += 5 + again_seconds
+    assert not takes(parking, index("b", 2)), "its answer is overdue"
+
+
 async def test_given_a_job_on_its_way_aside_when_another_of_its_document_comes_then_that_is_not_ahead_of_it(
     parking: Parking, redis: Redis
 ) -> None:
