@@ -4,21 +4,29 @@ Every command is repeated a few times after a cut connection, a timeout or a ref
 a producer sends may be repeated safely. A plain OSError is among them, since that is what a refused
 connect raises beneath redis-py. Without a socket timeout a paused Redis would hang the caller for good.
 Under uvloop a write to a connection that was cut a moment ago raises a RuntimeError: `mended` makes it an
-error of the connection, which it is.
+error of the connection, which it is. So it does with the answer of a Redis that was made a replica while its
+connections stayed open: its address may lead to the new primary by now, and nothing was executed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import (
+    ExecAbortError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from .errors import QueueFull, QueueUnavailable
@@ -61,7 +69,9 @@ def connect(url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Redis:
 
 
 def mended(pool: ConnectionPool) -> ConnectionPool:
-    """The pool, whose connections raise redis-py's errors alone for a connection that is gone."""
+    """The pool, whose connections raise redis-py's errors alone for a connection that is gone, and are gone
+    where a replica has refused what was asked of it.
+    """
     pool.connection_class = _mended(pool.connection_class)
     return pool
 
@@ -81,4 +91,33 @@ def _mended(base: type[_Connection]) -> type[_Connection]:
                     raise
                 raise RedisConnectionError("the connection was closed while it was written to") from error
 
+        async def read_response(self, *arguments: Any, **options: Any) -> Any:
+            try:
+                answer = await super().read_response(*arguments, **options)
+            except ResponseError as error:
+                if _is_of_a_replica(error):
+                    await self._leave(error)
+                raise
+            # Of a script within MULTI and EXEC: its error is one answer among those of the others.
+            if isinstance(answer, list) and ReadOnlyError in map(type, answer):
+                await self._leave(next(each for each in answer if type(each) is ReadOnlyError))
+            return answer
+
+        async def _leave(self, error: ResponseError) -> NoReturn:
+            await self.disconnect(nowait=True)
+            raise RedisConnectionError(f"it is a replica now, and was left: {error}") from error
+
     return Connection
+
+
+def _is_of_a_replica(error: ResponseError) -> bool:
+    """Whether a replica refuses: a write; a transaction that began before it was one; or, told to serve no
+    stale data, anything (not every redis-py has a class for that).
+    """
+    match error:
+        case ReadOnlyError() | MasterDownError():
+            return True
+        case ExecAbortError():
+            return "READONLY" in str(error) or "MASTERDOWN" in str(error)
+        case _:
+            return str(error).startswith("MASTERDOWN")
