@@ -72,7 +72,7 @@ async def test_a_service_runs_from_its_start_to_a_signal(
     assert await pool.enqueue_job("add", 1, second=2, _job_id="add") is None
     await tells(redis, "after_job_end deferred", process)
 
-    assert await process.stop() == 0
+    assert await _told_until_it_ends(process) == 0
 
     words = await told(redis)
     hooks = ["on_job_start", "on_job_end", "after_job_end"]
@@ -91,7 +91,7 @@ async def test_jobs_of_a_service_are_aborted(serve: Any, pool: ArqRedis, redis: 
 
     assert await running.abort(timeout=SECONDS, poll_delay=0.01)
     assert await deferred.abort(timeout=SECONDS, poll_delay=0.01)
-    assert await process.stop() == 0
+    assert await _told_until_it_ends(process) == 0
 
 
 async def test_cron_jobs_of_a_service_run(serve: Any, redis: Redis) -> None:
@@ -103,8 +103,8 @@ async def test_cron_jobs_of_a_service_run(serve: Any, redis: Redis) -> None:
 
 
 async def _told_until_it_ends(process: Any) -> int:
-    """The exit code. arq's own worker can lose a signal that comes as a cron job's Redis call ends (seen
-    once): before Python 3.12 `asyncio.wait_for` swallows the cancel."""
+    """The exit code. arq's own worker can lose a signal that comes as a call to Redis ends: before Python 3.12
+    `asyncio.wait_for` swallows the cancel."""
     while True:
         process.send(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
