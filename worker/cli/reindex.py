@@ -13,6 +13,7 @@ from jobs import IndexQueue, JobHandle, ReindexStatus, Report
 from jobs.connection import connect
 
 from ..elastic import ProcessClient
+from ..reindexing.forgetting import Forgotten
 from ..reindexing.forgetting import forget as forget_reindex
 from .common import QueueName, console, errors, settings_or_exit, with_queue
 from .dead_tables import plain
@@ -126,7 +127,7 @@ def forget(
     """End the recording for a rollback, after which none is possible. Exit code 1 while a reindex runs."""
     settings = settings_or_exit(queue)
 
-    async def run(index_queue: IndexQueue) -> list[str]:
+    async def run(index_queue: IndexQueue) -> Forgotten:
         elastic = ProcessClient.of(settings)
         redis = connect(settings.redis_url.reveal())
         try:
@@ -136,12 +137,17 @@ def forget(
             await elastic.close()
 
     try:
-        deleted = with_queue(settings, run)
+        forgotten = with_queue(settings, run)
     except (ApiError, TransportError) as error:
         errors.print(plain(f"Elasticsearch did not delete the index: {error}"), style="red", highlight=False)
         raise typer.Exit(1) from None
-    told = f"{alias}: forgotten{''.join(f', {index} deleted' for index in deleted)}"
+    told = f"{alias}: forgotten{''.join(f', {index} deleted' for index in forgotten.deleted)}"
     console.print(plain(told), highlight=False, soft_wrap=True)
+    for index, why in forgotten.left.items():
+        left = f"{index} is left behind, Elasticsearch refuses to delete it: {why}"
+        errors.print(plain(left), style="red", highlight=False, soft_wrap=True)
+    if forgotten.left:
+        raise typer.Exit(1)
 
 
 def _enqueue(alias: str, wanted: dict[str, Any], queue: str | None, *, follow: bool, as_json: bool) -> None:

@@ -22,11 +22,11 @@ from .differing import differing
 from .moving import Course, Moving, count, unblock
 from .pace import Pace
 from .pages import PointInTime
-from .plan import Origin, check_whole, filling, new_name, restored, slices_of, wanted_settings
+from .plan import Origin, check_home, check_whole, filling, new_name, restored, slices_of, wanted_settings
 from .room import Room
 from .state import Kept, Slice, State, Store
 from .stock import stock_workers
-from .swap import look
+from .swap import look, take_aliases_off
 from .target import Target
 from .touched import TouchedSet, Touching, Unwatched
 
@@ -53,6 +53,8 @@ class Building:
         """Find what there is, save what will be, create it."""
         await check_queues(self._room, self._payload.alias)
         client, payload, state = self._room.client, self._payload, self._state
+        if state.new:  # an earlier run may have created it, and been killed right behind that
+            await take_aliases_off(client, state.new)
         origin = await look(client, payload.alias)
         self._check_source(origin)
         new = state.new or new_name(payload.alias, datetime.now(UTC))
@@ -71,6 +73,7 @@ class Building:
         except BadRequestError as error:
             if error.error != _ALREADY_THERE:  # else the answer to an earlier try was lost
                 raise
+        await take_aliases_off(client, new)
         await self._store.enter(state, ReindexPhase.TOUCHING, new_uuid=await _uuid_of(client, new))
 
     async def touch(self) -> None:
@@ -104,7 +107,7 @@ class Building:
         catch_up = await self._catch_up()
 
         async def save(left: int) -> None:
-            await store.save(left=left, caught_up=state.caught_up + catch_up.done)
+            await store.save(left=left)
 
         await catch_up.rounds(save)
         settings = {"index": restored(self._wanted())}
@@ -173,13 +176,18 @@ class Building:
         return wanted_settings(self._payload.settings, self._room.settings.gc_deletes)
 
     async def _catch_up(self) -> CatchUp:
+        state = self._state
         read: Reader
+        origin = await look(self._room.client, state.old)
         if self._source:
-            read = FromSource(self._room, self._source, self._change)
+            read = FromSource(self._room, self._source, self._change, origin)
         else:
-            origin = await look(self._room.client, self._state.old)
-            read = FromIndex(self._room, origin.index, self._state.new, self._change, origin.routings)
-        return CatchUp(self._touched, read, self._target)
+            read = FromIndex(self._room, origin.index, state.new, self._change, origin.routings)
+
+        async def counted(done: int) -> None:
+            await self._store.save(caught_up=state.caught_up + done)
+
+        return CatchUp(self._touched, read, self._target, counted)
 
     async def _course(self) -> Course:
         state = self._state
@@ -237,6 +245,8 @@ class Building:
                 f"expected one of {', '.join(origin.names)}"
             )
             raise JobFailed(refusal("source_of_another_index", reason, index=self._payload.alias))
+        else:
+            check_home(origin, self._source.index, self._payload.alias)
 
 
 async def _uuid_of(client: AsyncElasticsearch, index: str) -> str:

@@ -10,20 +10,22 @@ Every round may be repeated: versions keep what is newer.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol
 
 from ..records import found_in
 from ..registry import Record, Source
 from .converting import Change, Converted, of_hits, of_records
-from .pages import read_now
+from .pages import Hit, Page, PageSize, read_now
+from .plan import Origin
 from .room import Room, SourceTrouble, answered
 from .target import Target
 from .touched import Touched, TouchedSet
 from .writing import Copy
 
-# Documents that are read in one request.
+# Documents that are read in one request, at most and at first.
 _ROUND = 500
+_FIRST_ROUND = 8
 # So few are caught up with while the jobs are held.
 _FEW = 500
 # What a hold that was lost at the last moment can have let through, and more.
@@ -31,7 +33,9 @@ _ONCE_MORE = 10_000
 
 
 class Reader(Protocol):
-    """Where touched documents are read."""
+    """Where touched documents are read. `size`: how many of them it can take at a time, as it has learned."""
+
+    size: PageSize
 
     async def __call__(self, touched: Sequence[Touched], *, swapped: bool = False) -> Converted:
         """Their copies. `swapped`: jobs may write to the other index by now, which is not to be undone."""
@@ -42,6 +46,8 @@ class FromIndex:
 
     `whole`: what this index has not, the other one is not to have either.
     """
+
+    size: PageSize
 
     def __init__(
         self,
@@ -55,19 +61,22 @@ class FromIndex:
     ) -> None:
         self._room, self._index, self._target = room, index, target
         self._change, self._routings, self._whole = change, routings, whole
+        self.size = _size(room)
 
     async def __call__(self, touched: Sequence[Touched], *, swapped: bool = False) -> Converted:
         """See Reader."""
         wanted = [(one, routing) for one in touched for routing in self._places(one)]
         pairs = [(one.id, routing) for one, routing in wanted]
         found = await read_now(self._room.client, self._index, pairs)
-        converted = await of_hits((hit for hit in found if hit is not None), self._change)
+        hits = [hit for hit in found if hit is not None]
+        self.size.learn(Page(hits, None))
+        converted = await of_hits(hits, self._change)
         there = {one.id for (one, _), hit in zip(wanted, found, strict=True) if hit is not None}
         unversioned: list[tuple[str, str | None]] = []
         for (one, routing), hit in zip(wanted, found, strict=True):
             if hit is None and one.deleted_version:
                 converted.copies.append(Copy(one.id, routing, one.deleted_version, None))
-            elif hit is None and one.id not in there:
+            if hit is None and one.id not in there:
                 unversioned.append((one.id, routing))
         if self._whole and not swapped:
             converted.copies.extend(await self._removals(unversioned))
@@ -76,9 +85,10 @@ class FromIndex:
     async def _removals(self, gone: Sequence[tuple[str, str | None]]) -> list[Copy]:
         """Of what was removed by something else than a delete, such as a script: as what is there.
 
-        A shard answers with a document of another routing too: that one is none of these.
+        One that a delete has touched too may have been written again after it. A shard also answers with a
+        document of another routing: that one is none of these.
         """
-        there = await read_now(self._room.client, self._target, gone)
+        there = await read_now(self._room.client, self._target, gone, sources=False)
         return [
             Copy(hit.id, hit.routing, hit.version, None)
             for hit, (_, routing) in zip(there, gone, strict=True)
@@ -86,29 +96,42 @@ class FromIndex:
         ]
 
     def _places(self, one: Touched) -> Sequence[str | None]:
-        """The routings under which the document may be: a job does not say which alias's it got."""
+        """See Origin.places."""
         return (None, *self._routings) if one.routing is None else (one.routing,)
 
 
 class FromSource:
-    """Reads a source. What it no longer has is removed."""
+    """Reads a source. What it no longer has is removed.
 
-    def __init__(self, room: Room, source: Source, change: Change | None) -> None:
+    `origin`: the index that the source is registered for; its aliases give routings to what names none.
+    """
+
+    size: PageSize
+
+    def __init__(self, room: Room, source: Source, change: Change | None, origin: Origin) -> None:
         self._room, self._source, self._change = room, source, change
+        self._origin, self._home = origin, origin.routing_by(source.index)
+        self.size = _size(room)
 
     async def __call__(self, touched: Sequence[Touched], *, swapped: bool = False) -> Converted:
         """See Reader. Raises SourceTrouble."""
         version = await self._room.version_now()  # before the read: a later write must win over what is read
         records = await self._fetch(list(dict.fromkeys(one.id for one in touched)))
-        converted = await of_records(records.values(), version, self._change)
+        converted = await of_records(records.values(), version, self._change, self._home)
+        sizes = [Hit(copy.id, None, 0, copy.source) for copy in converted.copies if copy.source is not None]
+        self.size.learn(Page(sizes, None))
         for one in touched:
-            record = records.get(one.id)
-            if record is None:
-                converted.copies.append(Copy(one.id, one.routing, version, None))
-            elif record.routing != one.routing:
-                # It may have moved within one shard: the removal must lose against the record.
-                converted.copies.append(Copy(one.id, one.routing, version - 1, None))
+            converted.copies.extend(self._removals(one, records.get(one.id), version))
         return converted
+
+    def _removals(self, one: Touched, record: Record | None, version: int) -> Iterator[Copy]:
+        """Of all places but the record's own."""
+        for routing in self._origin.places(one.routing):
+            if record is None:
+                yield Copy(one.id, routing, version, None)
+            elif routing != (self._home if record.routing is None else record.routing):
+                # It may have moved within one shard: the removal must lose against the record.
+                yield Copy(one.id, routing, version - 1, None)
 
     async def _fetch(self, ids: Sequence[str]) -> dict[str, Record]:
         found: dict[str, Record] = {}
@@ -123,18 +146,21 @@ class FromSource:
 
 
 class CatchUp:
-    """See the module. `done` counts what was caught up with in this run."""
+    """See the module. `done` counts what was caught up with in this run; `count` is told it, to save it."""
 
-    def __init__(self, touched: TouchedSet, read: Reader, target: Target) -> None:
-        self._touched, self._read, self._target = touched, read, target
+    def __init__(
+        self, touched: TouchedSet, read: Reader, target: Target, count: Callable[[int], Awaitable[None]]
+    ) -> None:
+        self._touched, self._read, self._target, self._count = touched, read, target, count
         self.done = 0
 
     async def rounds(self, save: Callable[[int], Awaitable[None]]) -> None:
         """Until few are left, or until they come as fast as they go; `save` is told how many are left."""
         left = await self._touched.count()
         while left:
-            for _ in range(0, left, _ROUND):
-                await self._some(self._target.write)
+            passed = 0
+            while passed < left and (number := await self._some(self._target.write)):
+                passed += number
             before, left = left, await self._touched.count()
             await save(left)
             if left < _FEW or left >= before:
@@ -148,14 +174,22 @@ class CatchUp:
     async def once_more(self) -> None:
         """Behind the swap: bring the first ones over without forgetting that they were touched."""
         touched = await self._touched.first(_ONCE_MORE)
-        for first in range(0, len(touched), _ROUND):
-            part = await self._read(touched[first : first + _ROUND], swapped=True)
-            await self._target.write_at_once(part)
+        while touched:
+            number = self._read.size.documents
+            part, touched = touched[:number], touched[number:]
+            await self._target.write_at_once(await self._read(part, swapped=True))
 
     async def _some(self, write: Callable[[Converted], Awaitable[None]]) -> int:
-        touched = await self._touched.first(_ROUND)
+        touched = await self._touched.first(self._read.size.documents)
         if touched:
             await write(await self._read(touched))
-            await self._touched.forget(touched)
             self.done += len(touched)
+            # Before they are forgotten: what nobody has counted would be a mismatch later on.
+            await self._count(self.done)
+            await self._touched.forget(touched)
         return len(touched)
+
+
+def _size(room: Room) -> PageSize:
+    """Up to `_ROUND`, or about a request's bytes. It starts very low: each document may have megabytes."""
+    return PageSize(_ROUND, room.settings.reindex_batch_bytes, _FIRST_ROUND)

@@ -11,17 +11,28 @@ from typing import NamedTuple
 
 
 class Counts(NamedTuple):
-    """`origin` documents in one index, `found` of `expected` ones in the other, `tolerance` off at most."""
+    """`origin` documents in one index, `found` of `expected` ones in the other, `tolerance` off at most.
+
+    `may_be_empty`: whether none at all may take the place of some.
+    """
 
     origin: int
     found: int
     expected: int
     tolerance: int = 0
+    may_be_empty: bool = True
 
     @property
     def fit(self) -> bool:
         """Whether the alias may be moved."""
+        if self.emptied:
+            return False
         return abs(self.expected - self.found) <= self.tolerance
+
+    @property
+    def emptied(self) -> bool:
+        """Whether nothing at all would take the place of documents."""
+        return bool(self.origin) and not self.found and not self.may_be_empty
 
 
 def expected_of_copy(
@@ -30,13 +41,13 @@ def expected_of_copy(
     """What the new index has to hold.
 
     `read` and `dropped` are the copy's; `touched`: documents that were caught up with since; `exact`: no
-    transform had a say.
+    transform had a say. A source that yields nothing, or a transform that drops all, is taken for a mistake.
     """
     if from_source:
-        return Counts(old, new, read - dropped, touched)
+        return Counts(old, new, read - dropped, touched, may_be_empty=False)
     if exact:
         return Counts(old, new, old)
-    return Counts(old, new, old - dropped, touched)
+    return Counts(old, new, old - dropped, touched, may_be_empty=False)
 
 
 def expected_of_rollback(*, now: int, former: int, surplus: int, touched: int, exact: bool) -> Counts:
@@ -46,6 +57,11 @@ def expected_of_rollback(*, now: int, former: int, surplus: int, touched: int, e
 
 def told(counts: Counts, from_index: str, to_index: str) -> str:
     """Why the alias was not moved."""
+    if counts.emptied:
+        return (
+            f"{to_index} is empty, where {from_index} holds {counts.origin} documents: the source yields "
+            "none, or the transform drops all of them; the alias was not moved"
+        )
     more = f", give or take {counts.tolerance} written meanwhile" if counts.tolerance else ""
     return (
         f"{to_index} was to hold {counts.expected} documents of {from_index}{more}, and holds "

@@ -55,15 +55,21 @@ async def of_hits(hits: Iterable[Hit], change: Change | None) -> Converted:
     return made.converted
 
 
-async def of_records(records: Iterable[Record], version: int, change: Change | None) -> Converted:
-    """Records of a source, all with one version: that of the moment before they were read."""
+async def of_records(
+    records: Iterable[Record], version: int, change: Change | None, home: str | None = None
+) -> Converted:
+    """Records of a source, all with one version: that of the moment before they were read.
+
+    `home`: the routing of records that name none, where the name that jobs write them by gives them one.
+    """
     made = _Made(pipeline=True)
     for record in records:
+        routing = home if record.routing is None else record.routing
         if record.document is None:
-            made.converted.copies.append(Copy(record.id, record.routing, version, None))
+            made.converted.copies.append(Copy(record.id, routing, version, None))
         else:
             read: Callable[[], Any] = partial(dict, record.document)  # its own, for a transform to change
-            await made.add(record.id, record.routing, version, read, change)
+            await made.add(record.id, routing, version, read, change)
     return made.converted
 
 

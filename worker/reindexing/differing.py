@@ -12,6 +12,7 @@ from .pages import PointInTime
 from .patience import patiently
 from .room import Room
 from .state import State
+from .swap import look
 from .touched import TouchedSet
 
 # All ids of both sides are held in memory for the comparison.
@@ -32,12 +33,17 @@ async def differing(
     """
     if state.total > _MOST_DOCUMENTS:
         return {}
-    sought = _of_source(source, change) if source else _of_index(room, state.old, change)
+    origin = await look(room.client, state.old)
+    if source:
+        sought = _of_source(source, change, origin.routing_by(source.index))
+    else:
+        sought = _of_index(room, state.old, change)
     wanted = {key async for key in sought}
     there = {key async for key in _of_index(room, state.new, None)}
     for one in await touched.first(_MOST_TOUCHED):
-        wanted.discard((one.id, one.routing))
-        there.discard((one.id, one.routing))
+        places = {(one.id, routing) for routing in origin.places(one.routing)}
+        wanted -= places
+        there -= places
     return {"missing": _some(wanted - there), "extra": _some(there - wanted)}
 
 
@@ -61,11 +67,11 @@ async def _of_index(room: Room, index: str, change: Change | None) -> AsyncItera
         await pit.close()
 
 
-async def _of_source(source: Source, change: Change | None) -> AsyncIterator[_Key]:
+async def _of_source(source: Source, change: Change | None, home: str | None) -> AsyncIterator[_Key]:
     batches: Any = source.all(None)
     async with aclosing(batches):
         async for batch in batches:
-            for key in _kept(await of_records(batch, 0, change)):
+            for key in _kept(await of_records(batch, 0, change, home)):
                 yield key
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from elasticsearch import AsyncElasticsearch
 from redis.asyncio import Redis
@@ -14,6 +15,7 @@ from .hold import Hold
 from .moving import has_moved, lift_block
 from .state import State, read_state
 from .swap import leads_to
+from .tidying import delete_or_leave
 from .touched import Touching
 
 
@@ -21,10 +23,18 @@ class CannotForget(PenstockError):
     """Raised when a reindex can't be forgotten: it runs, or its index is in use."""
 
 
-async def forget(redis: Redis, client: AsyncElasticsearch, alias: str, *, delete_index: bool) -> list[str]:
-    """Forget the reindex of an alias; the indices that were deleted. May be repeated.
+class Forgotten(NamedTuple):
+    """Indices that are `deleted`, and those that are `left`, each with Elasticsearch's reason."""
 
-    One whose job is gone is tidied up as well. Raises JobNotFound, CannotForget.
+    deleted: list[str]
+    left: dict[str, str]
+
+
+async def forget(redis: Redis, client: AsyncElasticsearch, alias: str, *, delete_index: bool) -> Forgotten:
+    """Forget the reindex of an alias. May be repeated.
+
+    One whose job is gone is tidied up as well, except for an index that Elasticsearch refuses to delete.
+    Raises JobNotFound, CannotForget.
     """
     state = await read_state(redis, alias)
     if state is None:
@@ -32,17 +42,19 @@ async def forget(redis: Redis, client: AsyncElasticsearch, alias: str, *, delete
     spare = await _spare(redis, client, alias, state)
     if not state.phase.final:
         await _release(redis, client, alias, state)
-    deleted: list[str] = []
+    forgotten = Forgotten([], {})
     for index, wanted in spare.items():
         if wanted or delete_index:
-            await client.options(ignore_status=404).indices.delete(index=index)
-            deleted.append(index)
+            if refused := await delete_or_leave(client, index):
+                forgotten.left[index] = refused
+            else:
+                forgotten.deleted.append(index)
     touching = Touching(redis)
     for id in {state.id, *([state.kept.id] if state.kept else [])}:
         await touching.stop(id)
     await redis.delete(keys.reindex_state(alias))
     await redis.srem(keys.REINDEXES, alias)  # type: ignore[misc]  # typed for both of redis-py's clients
-    return deleted
+    return forgotten
 
 
 async def _spare(redis: Redis, client: AsyncElasticsearch, alias: str, state: State) -> dict[str, bool]:

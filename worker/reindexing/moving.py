@@ -34,7 +34,7 @@ from .pages import IncompletePage
 from .plan import Origin, swap_actions
 from .room import Room
 from .state import State, Store
-from .swap import leads_to, look, move, moves_late
+from .swap import Way, has_gone, look, move, moves_late
 
 logger = logging.getLogger("penstock.reindex")
 
@@ -111,7 +111,7 @@ class Moving:
             await self._again_later(state, f"the jobs of {course.alias} are not held: {error}")
             return
         held_ms = round(hold.seconds * 1000, 1)
-        await store.save(held_ms=held_ms, caught_up=state.caught_up + course.catch_up.done)
+        await store.save(held_ms=held_ms)
         if not counts.fit:
             await self._mismatch(state, counts)
 
@@ -141,7 +141,7 @@ class Moving:
         await renew()  # at the last moment: this process may have stood still since it last looked
         hold.in_doubt = True  # from here on the call may have left, and may come late if nobody waits for it
         try:
-            await move(client, course.alias, course.target, actions, renew)
+            await move(client, Way(course.alias, course.origin, course.target), actions, renew)
         except (ApiError, TransportError):  # refused: this is known
             hold.in_doubt = False
             raise
@@ -211,11 +211,12 @@ async def has_moved(redis: Redis, client: AsyncElasticsearch, alias: str, state:
     Where the run that was to send the call no longer holds the jobs, it has not sent it, or so long ago that
     Elasticsearch has dropped it.
     """
+    way = Way(alias, state.old, state.new)
     if state.moving:
         hold = Hold(redis, state.id, state.names)
         if await hold.inherit(_LONGEST_SWAP_SECONDS):
-            return await moves_late(client, alias, state.new, partial(hold.renew, _LONGEST_SWAP_SECONDS))
-    return await leads_to(client, alias, state.new)
+            return await moves_late(client, way, partial(hold.renew, _LONGEST_SWAP_SECONDS))
+    return await has_gone(client, way)
 
 
 async def unblock(client: AsyncElasticsearch, store: Store, state: State) -> None:

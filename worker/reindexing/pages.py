@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import orjson
 from elasticsearch import ApiError, AsyncElasticsearch
 
+from worker.answers import type_and_reason
 from worker.elastic import raw_answers
 
 from .hits import LOOKS, PAGES, Answer, Document, Hit, IncompletePage, Unreadable, decoded, hit_of
@@ -47,9 +48,16 @@ _SEARCH_PATH = "/_search?allow_partial_search_results=false"
 _LOOK_PATH = "/_mget"
 _VECTORS = "exclude_vectors"
 _LOOK_PATH_WITH_VECTORS = f"{_LOOK_PATH}?_source_{_VECTORS}=false"
+_LOOK_PATH_WITHOUT_SOURCES = f"{_LOOK_PATH}?_source=false"
 _FIRST_PAGE = 50
 # Also search_context_missing_nodes_exception: the node that held it has left the cluster.
 _LOST = "search_context_missing"
+# The mapping asks for a routing and none was given: no document can be there.
+_NO_ROUTING = "routing_missing_exception"
+# What no second look can mend: an alias of several indices or of another routing, a closed or removed index.
+_FINAL_ERRORS = frozenset(
+    {"illegal_argument_exception", "index_closed_exception", "index_not_found_exception"}
+)
 
 # A path and a body.
 _Request = tuple[str, dict[str, Any]]
@@ -76,12 +84,12 @@ class Count(NamedTuple):
 class PageSize:
     """How many documents to ask for, so that pages have about `most_bytes`, whatever a document's size.
 
-    It starts low: nobody knows yet whether the documents have a hundred bytes or a megabyte.
+    It starts low, at `first`: nobody knows yet whether the documents have a hundred bytes or a megabyte.
     """
 
-    def __init__(self, most_documents: int, most_bytes: int) -> None:
+    def __init__(self, most_documents: int, most_bytes: int, first: int = _FIRST_PAGE) -> None:
         self._most_documents, self._most_bytes = most_documents, most_bytes
-        self.documents = min(most_documents, _FIRST_PAGE)
+        self.documents = min(most_documents, first)
 
     def learn(self, page: Page) -> None:
         """From a page that was read; it grows fourfold at the most, and shrinks at once."""
@@ -160,12 +168,12 @@ class PointInTime:
 
 
 async def read_now(
-    client: AsyncElasticsearch, index: str, wanted: Sequence[tuple[str, str | None]]
+    client: AsyncElasticsearch, index: str, wanted: Sequence[tuple[str, str | None]], *, sources: bool = True
 ) -> list[Hit | None]:
     """Documents as they are at this moment, refreshed or not, by id and routing; None for what is not there.
 
-    A name can be an alias: its own routing is added to what has none.
-    Raises IncompletePage, Unreadable, ApiError or TransportError.
+    A name can be an alias: its own routing is added to what has none. Raises IncompletePage, Unreadable
+    (which names the index where none of its documents can be read so), ApiError or TransportError.
     """
     if not wanted:
         return []
@@ -174,11 +182,12 @@ async def read_now(
         for id, routing in wanted
     ]
     body = {"docs": docs}
-    answer = await _raw_or(client, (_LOOK_PATH_WITH_VECTORS, body), (_LOOK_PATH, body))
+    plain = _LOOK_PATH if sources else _LOOK_PATH_WITHOUT_SOURCES
+    answer = await _raw_or(client, (_LOOK_PATH_WITH_VECTORS if sources else plain, body), (plain, body))
     documents = decoded(answer, LOOKS).docs
     if len(documents) != len(wanted):
         raise IncompletePage(f"{len(wanted)} documents were asked for, {len(documents)} were answered")
-    return [_read(document) for document in documents]
+    return [_read(document, index, sources) for document in documents]
 
 
 async def _raw_or(client: AsyncElasticsearch, wished: _Request, plain: _Request) -> bytes:
@@ -209,8 +218,13 @@ def _check_whole(answer: Answer) -> None:
         raise IncompletePage(f"a page came from {shards.successful} of {shards.total} shards")
 
 
-def _read(document: Document) -> Hit | None:
-    """Raises IncompletePage where the document's shard is away: nothing is known of it."""
+def _read(document: Document, index: str, sources: bool) -> Hit | None:
+    """Raises IncompletePage where the document's shard is away: nothing is known of it. Raises Unreadable."""
     if document.error is not None:
-        raise IncompletePage(f"a document can't be read now: {document.error.get('type')}")
-    return hit_of(document, sources=True) if document.found else None
+        kind, reason = type_and_reason(document.error)
+        if kind == _NO_ROUTING:
+            return None
+        if kind in _FINAL_ERRORS:
+            raise Unreadable(f"documents of {index} can't be read by their ids: {kind}: {reason}")
+        raise IncompletePage(f"a document can't be read now: {kind}")
+    return hit_of(document, sources) if document.found else None

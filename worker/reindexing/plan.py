@@ -48,6 +48,15 @@ class Origin:
         found = {str(told["index_routing"]) for told in self.aliases.values() if told.get("index_routing")}
         return tuple(sorted(found))
 
+    def routing_by(self, name: str) -> str | None:
+        """The routing that documents get which jobs write by this name without one."""
+        routing = self.aliases.get(name, {}).get("index_routing")
+        return None if routing is None else str(routing)
+
+    def places(self, routing: str | None) -> tuple[str | None, ...]:
+        """The routings under which a document may be: a job does not say which alias's it got."""
+        return (None, *self.routings) if routing is None else (routing,)
+
 
 def origin_of(name: str, found: Mapping[str, Any]) -> Origin:
     """Read the answer to `GET /<name>`. Raises JobFailed unless it is one index that can be rebuilt."""
@@ -85,6 +94,16 @@ def check_whole(origin: Origin, alias: str) -> None:
     if origin.lacking:
         reason = f"documents of {origin.index} can't be read in whole: {origin.lacking}"
         raise JobFailed(refusal("source_filtered", reason, index=alias))
+
+
+def check_home(origin: Origin, written_by: str, alias: str) -> None:
+    """Raises JobFailed where jobs write records of a source by a name that says nothing of their routing."""
+    if origin.routings and written_by == origin.index and not origin.concrete:
+        reason = (
+            f"the source is registered for {written_by}, the index's own name, and aliases give its "
+            f"documents routings ({', '.join(origin.routings)}): register it for the alias that jobs write by"
+        )
+        raise JobFailed(refusal("ambiguous_routing", reason, index=alias))
 
 
 def new_name(alias: str, now: datetime) -> str:

@@ -59,7 +59,7 @@ class Rollback:
         catch_up = await self._catch_up()
 
         async def save(left: int) -> None:
-            await store.save(left=left, caught_up=state.caught_up + catch_up.done)
+            await store.save(left=left)
 
         await catch_up.rounds(save)
         await self._room.client.indices.refresh(index=self._kept.old)
@@ -98,7 +98,11 @@ class Rollback:
             origin.routings,
             whole=self._kept.exact,
         )
-        return CatchUp(self._touched, read, self._target)
+
+        async def counted(done: int) -> None:
+            await self._store.save(caught_up=self._state.caught_up + done)
+
+        return CatchUp(self._touched, read, self._target, counted)
 
     async def _check(self) -> None:
         """Raises JobFailed where something that was written since the swap may be known to nobody."""

@@ -33,6 +33,7 @@ from ..answers import read_failure
 from ..bulk_request import without_frames
 from ..cancelling import end_tasks
 from .building import Building
+from .hold import Hold
 from .pace import Pace
 from .pages import Unreadable
 from .rollback import Rollback
@@ -44,6 +45,12 @@ from .tidying import tidy_up
 
 logger = logging.getLogger("penstock.reindex")
 
+# A step of these may be cut off anywhere: the next one is to tidy up. `create` and `hold` look for the wish
+# themselves, since a call that makes the index or moves the alias may come late where nobody waits for it;
+# behind the swap it only goes onwards.
+_CUT_SHORT = frozenset({ReindexPhase.TOUCHING, ReindexPhase.COPY, ReindexPhase.CATCH_UP})
+_HEARS_SECONDS = 0.5
+
 
 async def reindex(room: Room, payload: ReindexAlias, job: Job, live_is_busy: Callable[[], bool]) -> Report:
     """Run the job to its end. `live_is_busy`: whether this process has writes of jobs under way.
@@ -53,7 +60,7 @@ async def reindex(room: Room, payload: ReindexAlias, job: Job, live_is_busy: Cal
     store = Store(room.redis, payload.alias, job, room.queue)
     run = _Run(room, payload, store, live_is_busy)
     await run.begin()
-    telling = asyncio.create_task(keep_telling(store, room.redis))
+    telling = asyncio.create_task(keep_telling(store, room.redis, run.cancel_asked))
     try:
         return result_of(await run.to_the_end())
     finally:
@@ -69,6 +76,7 @@ class _Run:
             room.settings.reindex_docs_per_second, live_is_busy, now=monotonic, sleep=asyncio.sleep
         )
         self._troubles = 0
+        self.cancel_asked = asyncio.Event()
 
     async def begin(self) -> None:
         """Take the alias's reindex up; tidy up first after one whose job is gone. Raises JobFailed."""
@@ -95,8 +103,7 @@ class _Run:
                 state = await self._store.load()
                 if state.phase.final:
                     return state
-                await self._step(state)
-                self._troubles = 0
+                await self._heeding_cancel(state)
             except JobFailed as failed:
                 await self._end(failed)
             except CancelAsked:
@@ -109,6 +116,38 @@ class _Run:
                     await self._end(self._failure(error))
                     continue
                 await self._wait(error)
+
+    async def _heeding_cancel(self, state: State) -> None:
+        """One step; a wish to cancel ends whatever it waits in. Raises CancelAsked, and as the step does."""
+        if state.phase not in _CUT_SHORT:
+            await self._attempt(state)
+            return
+        if self.cancel_asked.is_set():
+            raise CancelAsked(self._payload.alias)
+        step = asyncio.create_task(self._attempt(state))
+        asked = asyncio.create_task(self.cancel_asked.wait())
+        try:
+            await asyncio.wait({step, asked}, return_when=asyncio.FIRST_COMPLETED)
+            # Where it saves something it hears of the wish by itself, with no request under way.
+            await asyncio.wait({step}, timeout=_HEARS_SECONDS)
+            if not step.done():
+                raise CancelAsked(self._payload.alias)
+            step.result()
+        finally:
+            # It ends tasks of its own, which a second cancel that comes at once would leave running.
+            step.cancel()
+            await asyncio.wait({step}, timeout=_HEARS_SECONDS)
+            await end_tasks([step, asked])
+
+    async def _attempt(self, state: State) -> None:
+        """One step, with the pause that a trouble costs which passes by."""
+        try:
+            await self._step(state)
+            self._troubles = 0
+        except Exception as error:
+            if not passes_by(error):
+                raise
+            await self._wait(error)
 
     async def _step(self, state: State) -> None:
         if state.phase is ReindexPhase.ENDING:
@@ -138,6 +177,8 @@ class _Run:
 
     async def _finish(self, state: State, steps: Building | Rollback) -> None:
         kept = await steps.switched()
+        # A run that was killed behind the swap has left it, and nobody else would let go before a minute.
+        await Hold(self._room.redis, state.id, state.names).let_go(whoever=True)
         report = report_of(self._payload.alias, state, self._store.now_ms, kept)
         told = report.details
         logger.info(

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from elastic_transport import ApiError, TransportError
 from elasticsearch import AsyncElasticsearch, NotFoundError
@@ -38,6 +38,14 @@ T = TypeVar("T")
 Renew = Callable[[], Awaitable[None]]
 
 
+class Way(NamedTuple):
+    """A move of an alias from one index to another one."""
+
+    alias: str
+    old: str
+    new: str
+
+
 async def look(client: AsyncElasticsearch, name: str) -> Origin:
     """What a name leads to now. Raises JobFailed where that is no single index, or nothing."""
     try:
@@ -56,10 +64,27 @@ async def leads_to(client: AsyncElasticsearch, alias: str, index: str) -> bool:
         return False
 
 
-async def move(
-    client: AsyncElasticsearch, alias: str, target: str, actions: list[dict[str, Any]], renew: Renew
-) -> None:
-    """Until the alias leads to `target`, under a hold that `renew` keeps.
+async def has_gone(client: AsyncElasticsearch, way: Way) -> bool:
+    """Whether the alias leads to the new index and no longer to the old one: one that leads to both has got
+    there by other means, such as a template, while the new one is half filled."""
+    try:
+        there = (await client.indices.get(index=way.alias)).body
+    except NotFoundError:
+        return False
+    return way.new in there and way.old not in there
+
+
+async def take_aliases_off(client: AsyncElasticsearch, index: str) -> None:
+    """Have no name lead to an index that is to be filled: a template may give it some. It may be missing."""
+    found = (await client.options(ignore_status=404).indices.get_alias(index=index)).body
+    if aliases := sorted(found.get(index, {}).get("aliases", {})):
+        action = {"remove": {"index": index, "aliases": aliases}}
+        await client.indices.update_aliases(actions=[action])
+        logger.info("%s has got these aliases by a template, and is filled without them: %s", index, aliases)
+
+
+async def move(client: AsyncElasticsearch, way: Way, actions: list[dict[str, Any]], renew: Renew) -> None:
+    """Until the alias has moved, under a hold that `renew` keeps.
 
     Raises ApiError where Elasticsearch refuses to move it: it has not moved then.
     """
@@ -68,20 +93,20 @@ async def move(
             await _renewed(_send(client, actions), renew)
             return
         except (ApiError, TransportError) as error:
-            if await _renewed(_has_moved(client, alias, target), renew):
+            if await _renewed(_has_moved(client, way), renew):
                 return
             if is_final(error):
                 raise
-            logger.warning("no answer to moving alias %s (%s): once more", alias, type(error).__name__)
+            logger.warning("no answer to moving alias %s (%s): once more", way.alias, type(error).__name__)
 
 
-async def moves_late(client: AsyncElasticsearch, alias: str, target: str, renew: Renew) -> bool:
+async def moves_late(client: AsyncElasticsearch, way: Way, renew: Renew) -> bool:
     """Whether a call that an earlier run has sent moves the alias yet; False once it never will.
 
     The jobs have to be held meanwhile, which `renew` sees to.
     """
     ends = monotonic() + _ANSWER_SECONDS
-    while not await _renewed(_has_moved(client, alias, target), renew):
+    while not await _renewed(_has_moved(client, way), renew):
         if monotonic() >= ends:
             return False
     return True
@@ -94,14 +119,14 @@ async def _send(client: AsyncElasticsearch, actions: list[dict[str, Any]]) -> No
     )
 
 
-async def _has_moved(client: AsyncElasticsearch, alias: str, target: str) -> bool:
+async def _has_moved(client: AsyncElasticsearch, way: Way) -> bool:
     """The first answer that can be had."""
     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
     while True:
         try:
-            return await leads_to(client, alias, target)
+            return await has_gone(client, way)
         except (ApiError, TransportError) as error:
-            logger.warning("alias %s: not known whether it has moved (%s)", alias, type(error).__name__)
+            logger.warning("alias %s: not known whether it has moved (%s)", way.alias, type(error).__name__)
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 

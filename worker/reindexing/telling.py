@@ -1,4 +1,7 @@
-"""Tells, twice a second and beside the work, how far a reindex is: rate, time remaining, touched ids left."""
+"""Tells, twice a second and beside the work, how far a reindex is: rate, time remaining, touched ids left.
+
+It also hears of a wish to cancel, whatever the work is waiting for.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,20 @@ from .touched import TouchedSet
 _EVERY_SECONDS = 0.5
 
 
-async def keep_telling(store: Store, redis: Redis) -> None:
-    """Until cancelled, or until another worker has the reindex. What it can't tell now it tells later."""
+async def keep_telling(store: Store, redis: Redis, cancel_asked: asyncio.Event) -> None:
+    """Until cancelled, or until another worker has the reindex. What it can't tell now it tells later.
+
+    `cancel_asked` is set where somebody wants the reindex to stop.
+    """
     rate = Rate()
     while True:
         try:
             await _tell(store, redis, rate)
         except NotOwner:
             return
-        except (CancelAsked, RedisError, OSError):
+        except CancelAsked:
+            cancel_asked.set()
+        except (RedisError, OSError):
             pass  # the steps find that out by themselves
         await asyncio.sleep(_EVERY_SECONDS)
 

@@ -36,6 +36,7 @@ _LINE_BYTES = 120
 # One copy in the request may be the cause.
 _GUILT = frozenset({Trouble.REFUSED, Trouble.FAILED})
 _NO_RIGHT = "security_exception"
+_NO_ROUTING = "routing_missing_exception"
 _NO_PIPELINE = "_none"
 
 
@@ -200,6 +201,8 @@ def _answer(index: str, copy: Copy, item: dict[str, Any]) -> Answer:
         raise NotElasticsearch("the items of a bulk answer are not in the order of its actions")
     kind = ActionKind.DELETE if copy.source is None else ActionKind.INDEX
     answer = read_item(Action(kind, index, copy.id, key="", number=0), False, item)
+    if copy.source is None and isinstance(answer, Settled) and answer.type == _NO_ROUTING:
+        return Settled(Outcome.MISSING)  # the mapping asks for a routing: there is no such document
     if isinstance(answer, Blocked) and answer.type == _NO_RIGHT:
         return Settled(Outcome.REJECTED, type=answer.type, reason=answer.reason)
     return answer

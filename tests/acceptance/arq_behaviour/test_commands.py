@@ -103,8 +103,8 @@ async def test_cron_jobs_of_a_service_run(serve: Any, redis: Redis) -> None:
 
 
 async def _told_until_it_ends(process: Any) -> int:
-    """The exit code. arq's own worker can lose a signal that comes as a call to Redis ends: before Python 3.12
-    `asyncio.wait_for` swallows the cancel."""
+    """The exit code. arq's own worker can lose a signal that comes as a call to Redis ends: before Python
+    3.12 `asyncio.wait_for` swallows the cancel."""
     while True:
         process.send(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

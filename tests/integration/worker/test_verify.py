@@ -1,5 +1,6 @@
 """An index against its source: what differs is told, repaired by loads, and found again after a cut."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from worker.backoff import Backoff
 from worker.elastic import ProcessClient
 from worker.records import BadRecord
 from worker.registry import Record, Registry
-from worker.reindexing.pages import PointInTime, PointInTimeLost
+from worker.reindexing.pages import PointInTime, PointInTimeLost, Unreadable
 from worker.verifying import run, verification
 from worker.verifying.findings import Place
 from worker.verifying.reading import SourceFailed
@@ -258,3 +259,27 @@ async def test_a_lost_point_in_time_counts_nothing_twice(
     assert asked[:4] == [None, asked[1], None, None]
     assert place.findings.counts["extra"] == 600
     assert place.documents == 1050
+
+
+async def test_an_alias_of_several_indices_ends_it_with_the_reason(
+    compare: Any, prefix: str, elasticsearch: AsyncElasticsearch
+) -> None:
+    for name in (f"{prefix}-1", f"{prefix}-2"):
+        await elasticsearch.indices.create(index=name, aliases={prefix: {}})
+
+    with pytest.raises(Unreadable, match=f"documents of {prefix} can't be read .* more than one ind"):
+        async with asyncio.timeout(10):
+            await compare()
+
+
+async def test_a_record_without_the_routing_that_its_index_asks_for_is_missing(
+    compare: Any, shop: Shop, prefix: str, elasticsearch: AsyncElasticsearch
+) -> None:
+    shop.rows = {"1": Record("1", {"n": 1}), "2": Record("2", {"n": 2}, "r")}
+    await elasticsearch.indices.create(index=prefix, mappings={"_routing": {"required": True}})
+    await elasticsearch.index(index=prefix, id="2", document={"n": 2}, routing="r", refresh=True)
+
+    async with asyncio.timeout(10):
+        place = await compare()
+
+    assert place.findings.to_wire()["ids"] == {"missing": ["1"]}

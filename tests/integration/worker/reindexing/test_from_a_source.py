@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+from elasticsearch import AsyncElasticsearch
 
-from jobs import IndexQueue, JobFailed
+from jobs import IndexQueue, JobFailed, ReindexPhase
 from tests.sources import Rows
 from worker.registry import Record, Registry
 
@@ -126,3 +127,68 @@ async def test_a_record_that_is_no_document_is_named(
 
     assert [(one.id, one.type) for one in found.rejected] == [("2", "bad_record")]
     assert await behind(f"{prefix}*") == [old]
+
+
+async def test_a_job_that_waits_until_after_the_swap_wins_over_rows_of_an_earlier_moment(
+    start_worker: Start,
+    run_here: Run,
+    queue: IndexQueue,
+    registry: Registry,
+    documents: Documented,
+    elasticsearch: AsyncElasticsearch,
+    prefix: str,
+    report: Any,
+) -> None:
+    """As a query with a cursor reads: every row is as it was when the query began."""
+    rows = Batches()
+    rows.rows = {f"{n:03}": {"n": n} for n in range(25)}
+    waiting: list[Any] = []
+
+    class Cursor(Batches):
+        async def all(self, after: str | None) -> AsyncIterator[Sequence[Record]]:
+            async for batch in rows.all(after):
+                if not waiting:  # no worker is there to take it
+                    document = {"of": "a later moment"}
+                    waiting.append(await queue.index(index=prefix, id="015", document=document))
+                yield batch
+
+    registry.source("rows", index=prefix)(Cursor())
+    await elasticsearch.indices.create(index=f"{prefix}-first", aliases={prefix: {}})
+    await run_here(prefix, source="rows")
+
+    await start_worker()
+    await report(waiting[0])
+
+    assert (await documents(prefix))[("015", None)][0] == {"of": "a later moment"}
+
+
+async def test_what_was_caught_up_with_before_a_hold_was_given_up_is_still_tolerated(
+    run_here: Run,
+    worker: Any,
+    in_the_hold: Any,
+    at: Any,
+    queue: IndexQueue,
+    rows: Batches,
+    filled: Fill,
+    documents: Documented,
+    prefix: str,
+    report: Any,
+) -> None:
+    await filled(3)
+    rows.rows = {f"{n:03}": {"n": n} for n in range(25)}
+
+    async def remove() -> None:
+        for id in ("001", "002"):
+            del rows.rows[id]
+            await report(await queue.delete(index=prefix, id=id))
+
+    async def give_up() -> None:
+        raise TimeoutError
+
+    at(ReindexPhase.HOLD, remove)
+    in_the_hold(give_up)
+
+    found = await run_here(prefix, source="rows")
+
+    assert found.details["holds"] == 2
+    assert {id for id, _ in await documents(prefix)} == set(rows.rows)

@@ -8,8 +8,9 @@ from elasticsearch import AsyncElasticsearch
 
 from jobs import IndexQueue, ReindexPhase, Report
 from worker.reindexing.state import State, Store
+from worker.reindexing.touched import Touching
 
-from .conftest import Documents
+from .conftest import Act, Documented, Documents, Fill, Run
 
 
 @pytest.mark.usefixtures("worker")
@@ -34,6 +35,39 @@ async def test_a_document_that_went_without_a_version(
         await enter(store, state, phase, **fields)
 
     monkeypatch.setattr(Store, "enter", entering)
+
+    found = await run_here(prefix)
+
+    assert found.details["documents"] == 29
+    assert ("7", None) not in await documents(prefix)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_one_that_was_written_again_behind_a_delete_and_then_went(
+    run_here: Run,
+    at: Callable[[ReindexPhase, Act], None],
+    queue: IndexQueue,
+    filled: Fill,
+    documents: Documented,
+    elasticsearch: AsyncElasticsearch,
+    prefix: str,
+    report: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = await filled(30)
+    start = Touching.start
+
+    async def starting(touching: Touching, *arguments: Any) -> None:
+        """What is written from here on is touched, and in the copy all the same."""
+        await start(touching, *arguments)
+        await report(await queue.delete(index=prefix, id="7"))
+        await report(await queue.index(index=prefix, id="7", document={"again": True}))
+
+    async def remove() -> None:
+        await elasticsearch.delete(index=old, id="7")
+
+    monkeypatch.setattr(Touching, "start", starting)
+    at(ReindexPhase.CATCH_UP, remove)
 
     found = await run_here(prefix)
 

@@ -28,6 +28,27 @@ def test_out_of_a_source_the_records_count_and_not_the_old_index(new: int, fits:
     assert counts.fit is fits
 
 
+@pytest.mark.parametrize("from_source", [True, False], ids=["of a source", "behind a transform"])
+def test_nothing_at_all_takes_the_place_of_no_documents(from_source: bool) -> None:
+    found = {"read": 0, "dropped": 0} if from_source else {"read": 9, "dropped": 9}
+    counts = expected_of_copy(old=9, new=0, touched=0, exact=False, from_source=from_source, **found)
+
+    assert counts.expected == 0
+    assert not counts.fit
+    assert "new is empty, where old holds 9 documents" in told(counts, "old", "new")
+
+
+@pytest.mark.parametrize(("old", "new"), [(0, 0), (9, 1)])
+def test_an_empty_index_may_stay_empty_and_one_record_may_replace_many(old: int, new: int) -> None:
+    assert expected_of_copy(
+        old=old, new=new, read=new, dropped=0, touched=0, exact=True, from_source=True
+    ).fit
+
+
+def test_a_rollback_may_return_to_an_index_that_was_empty() -> None:
+    assert expected_of_rollback(now=5, former=0, surplus=-5, touched=0, exact=True).fit
+
+
 def test_a_rollback_expects_what_the_former_index_had_more_at_the_swap() -> None:
     assert expected_of_rollback(now=80, former=100, surplus=20, touched=5, exact=True).fit
     assert not expected_of_rollback(now=80, former=101, surplus=20, touched=5, exact=True).fit

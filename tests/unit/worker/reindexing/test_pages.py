@@ -203,6 +203,33 @@ async def test_a_document_that_can_not_be_looked_at_is_not_taken_for_missing(
         await read_now(client, "i", [("a", None)])
 
 
+async def test_a_document_that_had_to_have_a_routing_is_not_there(
+    client: AsyncElasticsearch, far_end: Any
+) -> None:
+    far_end.answer(b'{"docs":[{"_id":"a","error":{"type":"routing_missing_exception"}}]}')
+
+    assert await read_now(client, "i", [("a", None)]) == [None]
+
+
+async def test_an_index_of_which_no_document_can_be_read_is_named_with_the_reason(
+    client: AsyncElasticsearch, far_end: Any
+) -> None:
+    error = {"type": "illegal_argument_exception", "reason": "alias [products] has more than one index"}
+    far_end.answer({"docs": [{"_id": "a", "error": error}]})
+
+    with pytest.raises(Unreadable, match=r"^documents of products can't be read .* more than one index"):
+        await read_now(client, "products", [("a", None)])
+
+
+async def test_documents_can_be_looked_at_without_their_sources(
+    client: AsyncElasticsearch, far_end: Any
+) -> None:
+    far_end.answer(b'{"docs":[' + raw_hit("a", None)[:-1] + b',"found":true}]}')
+
+    assert await read_now(client, "i", [("a", None)], sources=False) == [Hit("a", None, 7, b"")]
+    assert [path for _, path, _ in far_end.asked] == ["/_mget?_source=false"]
+
+
 def page_of(count: int, size: int) -> Page:
     return Page([Hit("1", None, 1, b"x" * size)] * count, None)
 

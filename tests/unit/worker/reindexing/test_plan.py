@@ -8,6 +8,7 @@ import pytest
 from jobs import JobFailed
 from worker.reindexing.plan import (
     Origin,
+    check_home,
     check_whole,
     filling,
     flat,
@@ -32,6 +33,30 @@ def test_an_alias_leads_to_its_index_with_all_names() -> None:
     assert origin == Origin("products-1", concrete=False, shards=3, aliases=aliases)
     assert origin.names == ("products-1", "cheap", "products")
     assert origin.routings == ("r",)
+
+
+def test_a_name_gives_its_own_routing_to_what_has_none() -> None:
+    aliases = {"products": {"index_routing": "r"}, "cheap": {"index_routing": "c"}, "all": {}}
+    origin = Origin("products-1", concrete=False, shards=3, aliases=aliases)
+
+    assert [origin.routing_by(name) for name in ("products", "all", "products-1")] == ["r", None, None]
+    assert origin.places(None) == (None, "c", "r")
+    assert origin.places("x") == ("x",)
+
+
+def test_a_source_of_the_index_itself_is_refused_where_aliases_give_routings() -> None:
+    routed = {"products": {"index_routing": "r"}}
+    origin = Origin("products-1", concrete=False, shards=3, aliases=routed)
+
+    with pytest.raises(JobFailed) as failed:
+        check_home(origin, "products-1", "products")
+
+    rejection = failed.value.report.rejected[0]
+    assert (rejection.type, rejection.index) == ("ambiguous_routing", "products")
+    assert "products-1" in rejection.reason
+    check_home(origin, "products", "products")
+    check_home(Origin("products-1", concrete=True, shards=3, aliases=routed), "products-1", "products-1")
+    check_home(Origin("products-1", concrete=False, shards=3, aliases={}), "products-1", "products")
 
 
 def test_an_index_of_the_very_name_is_concrete() -> None:

@@ -87,6 +87,19 @@ async def test_a_newer_document_is_left_and_a_bad_one_rejected(write: Writing, f
     )
 
 
+async def test_a_removal_that_had_to_have_a_routing_has_nothing_to_remove(
+    write: Writing, far_end: Any
+) -> None:
+    error = {"type": "routing_missing_exception", "reason": "routing is required for [new]/[1]"}
+    far_end.answer(
+        items({"delete": {"status": 400, "error": error}}, {"index": {"status": 400, "error": error}})
+    )
+
+    found = await write([Copy("1", None, 5, None), *copies("2")])
+
+    assert found == Written(0, 0, 1, [Rejected("2", error["type"], error["reason"])])
+
+
 @pytest.mark.parametrize("trouble", [BUSY, AWAY, FULL])
 async def test_only_what_was_troubled_goes_again(write: Writing, far_end: Any, trouble: Any) -> None:
     far_end.answer(items(CREATED, trouble, CREATED))
