@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from elasticsearch import AsyncElasticsearch
+from redis.asyncio import Redis
 
+from jobs import keys
 from tests.processes import ROOT, SECONDS, until
 
 Penstock = Callable[..., Any]
@@ -120,6 +122,26 @@ async def test_bad_lines_end_with_1_and_are_told_in_full(
         LINE % (1, 1),
         LINE % (2, 2),
     ]
+
+
+async def test_a_second_run_without_reports_ends_with_1_and_says_what_to_do(
+    penstock: Penstock, start: Any, redis: Redis, index: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "two.ndjson"
+    path.write_bytes(LINE % (1, 1) + b'{"_id":"2","_source":{"n":"x"}}\n')
+    worker = start()
+    first = await penstock("import", index, str(path))
+    await redis.delete(*await redis.keys(f"{keys.RESULT_PREFIX}*"))
+    second = await penstock("import", index, str(path))
+    again = await penstock("import", index, str(path), "--again")
+    assert await worker.stop() == 0
+
+    assert (first.returncode, second.returncode, again.returncode) == (1, 1, 1)
+    last = second.stderr.splitlines()[-1]
+    assert last.startswith(b"2 documents: an earlier run enqueued them and their reports have expired")
+    assert b"--again imports the whole file again" in last
+    assert b"line 2 (2): document_parsing_exception" in again.stderr
+    assert b"expired" not in again.stderr
 
 
 async def test_what_can_not_be_done_is_one_line_and_leaves_no_file(

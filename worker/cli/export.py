@@ -13,6 +13,7 @@ import typer
 from elastic_transport import ApiError, TransportError
 from elasticsearch import AsyncElasticsearch
 
+from jobs.names import check_index_name
 from settings import Settings
 
 from ..answers import read_failure
@@ -52,6 +53,7 @@ def export_index(
     Each source is what Elasticsearch holds, to the digit. FILE gets its name when it is whole. Exit code 0
     where all documents were written; 1 where not, and then what went to standard output is not the index.
     """
+    _check_name(index)
     path = None if file is None or str(file) == "-" else file
     if path is not None and gzip:
         raise typer.BadParameter("--gzip is for standard output: a FILE is compressed by its name")
@@ -60,6 +62,14 @@ def export_index(
     settings = settings_or_exit()
     written = _exported(settings, index, path, gzip, not no_progress)
     errors.print(f"{written} documents written", highlight=False)
+
+
+def _check_name(index: str) -> None:
+    """Elasticsearch takes an empty name, or a pattern, for all indices that fit."""
+    try:
+        check_index_name(index)
+    except ValueError as error:
+        raise typer.BadParameter(f"INDEX: {error}, got {index!r}") from None
 
 
 def _exported(settings: Settings, index: str, path: Path | None, gzip: bool, show: bool) -> int:

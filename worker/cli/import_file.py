@@ -75,7 +75,8 @@ def import_file(
 
     A run that was cut off, by kill -9 too, goes on with the same command: what was enqueued from the same
     content to the same index and queue in the last 7 days is not enqueued again (--again does). Exit code 0
-    where all was written, 1 where a line was bad or rejected or it was cut off.
+    where all was written, 1 where a line was bad or rejected, or it was cut off, or an earlier run's reports
+    have expired, so that it is not known what became of those documents.
     """
     settings = settings_or_exit(queue)
     path = None if str(file) == "-" else file
@@ -90,6 +91,8 @@ def import_file(
     except OSError as error:
         _exit_with(f"{error.filename or file}: {error.strerror or error}")
     console.print(_table(tally, index))
+    if tally.unknown:
+        errors.print(_fate_unknown(tally.unknown), style="red", highlight=False, soft_wrap=True)
     if not tally.faultless:
         raise typer.Exit(1)
 
@@ -205,6 +208,14 @@ def _table(tally: Tally, index: str) -> Table:
         if number or name in ("lines", "documents"):
             table.add_row(name, f"{number}")
     return table
+
+
+def _fate_unknown(documents: int) -> str:
+    return (
+        f"{documents} documents: an earlier run enqueued them and their reports have expired, so that it is "
+        "not known whether they were written. The same command with --again imports the whole file again, "
+        "over what was written since; penstock dead list has what was rejected, while dead letters are kept."
+    )
 
 
 def _exit_with(told: str) -> NoReturn:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from rich.markup import escape
 from rich.table import Table
 
-from jobs import JobFailed
+from jobs import JobFailed, QueueUnavailable
 from jobs.connection import connect
 from jobs.models import VerifyIndex
 from settings import Settings, SettingsError
@@ -84,6 +84,8 @@ def _compared(settings: Settings, registry: Registry, payload: VerifyIndex, agai
         told = error.report.rejected[0].reason
     except (ApiError, TransportError) as error:
         told = f"Elasticsearch: {read_failure(error)[1].reason}"
+    except QueueUnavailable as error:  # a repair could not be enqueued
+        told = f"{error}; the same command goes on from here"
     except (RedisError, OSError) as error:
         told = f"Redis at {settings.redis_url} does not answer: {error}"
     except Unreadable as error:

@@ -77,18 +77,25 @@ def opened(path: Path | None) -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
 
 def parts_of(file: BinaryIO, most_lines: int, most_bytes: int, longest_line: int) -> Iterator[Part]:
-    """The lines in parts. Raises OSError or EOFError where the file is broken."""
+    """The lines in parts of `most_bytes` at most; a line that is larger is a part of its own.
+
+    Raises OSError or EOFError where the file is broken.
+    """
     digest = blake2b(digest_size=16)
     lines: list[Line] = []
-    size = 0
+    size, so_far = 0, ""
     for number, text in enumerate(_lines(file, longest_line, digest), 1):
+        more = len(text or b"") + _LINE_BYTES
+        if lines and size + more > most_bytes:  # beside a large line the others could fit into no job
+            yield Part(lines, so_far)
+            lines, size = [], 0
         lines.append(Line(number, text))
-        size += len(text or b"") + _LINE_BYTES
+        size, so_far = size + more, digest.hexdigest()
         if len(lines) == most_lines or size >= most_bytes:
-            yield Part(lines, digest.hexdigest())
+            yield Part(lines, so_far)
             lines, size = [], 0
     if lines:
-        yield Part(lines, digest.hexdigest())
+        yield Part(lines, so_far)
 
 
 def _lines(file: BinaryIO, longest: int, digest: blake2b) -> Iterator[bytes | None]:

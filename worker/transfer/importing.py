@@ -60,8 +60,8 @@ class Tally:
 
     @property
     def faultless(self) -> bool:
-        """Whether every line was a document, and no document was rejected."""
-        return not self.bad and not self.outcomes["rejected"]
+        """Whether every line was a document, and every document is known to be written."""
+        return not self.bad and not self.outcomes["rejected"] and not self.unknown
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Import:
         key = self._key(part, documents)
         try:
             handle = await self._patiently(lambda: self._queue.enqueue(bulk, idempotency_key=key))
-        except InvalidJob as error:  # one document of a part: it alone is as large as that
+        except InvalidJob as error:  # a document too large to share a part, and for a job of its own
             for number, document in documents.items():
                 self._bad(number, document.id, str(error))
             return

@@ -23,6 +23,8 @@ from ..reindexing.writing import one_line
 
 ReadLine = Callable[[bytes], RawDocument]
 
+# What msgspec raises for what is no JSON, bytes that are no UTF-8, and nesting that it can't follow.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _WHOLE_NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)")
 
 
@@ -43,7 +45,7 @@ def read_exported(line: bytes) -> RawDocument:
     except msgspec.ValidationError as error:
         reason = f"expected a line of penstock export with _id and _source; {error}"
         raise BadLine(f"{reason} (plain documents need --id-field)") from None
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise _not_json(line, error) from None
     return _checked(found.id, found.routing, bytes(found.source))
 
@@ -110,7 +112,7 @@ def _found(document: bytes, path: str) -> bytes | None:
         members = _MEMBERS.decode(document)
     except msgspec.ValidationError:
         return None
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise _not_json(document, error) from None
     if path in members:
         return bytes(members[path])

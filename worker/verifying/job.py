@@ -11,7 +11,7 @@ from arq.worker import Retry
 from elastic_transport import ApiError, TransportError
 from redis.exceptions import RedisError
 
-from jobs.errors import JobFailed
+from jobs.errors import JobFailed, QueueUnavailable
 from jobs.models import VerifyIndex
 from jobs.report import Report, refusal
 
@@ -48,7 +48,7 @@ async def verify(ctx: Mapping[Any, Any], **arguments: Any) -> Report:
         )
     except JobFailed:
         raise
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError, QueueUnavailable) as error:
         raise Retry(_PAUSE_SECONDS) from error  # it goes on where it was
     except (ApiError, TransportError) as error:
         problem = read_failure(error)[1]

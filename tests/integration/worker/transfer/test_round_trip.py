@@ -11,8 +11,9 @@ from urllib.parse import quote
 import orjson
 import pytest
 from elasticsearch import AsyncElasticsearch, NotFoundError
+from redis.asyncio import Redis
 
-from jobs import IndexQueue
+from jobs import IndexQueue, keys
 from worker.backoff import Backoff
 from worker.reindexing.pages import Hit, PointInTime
 from worker.transfer.exporting import ExportBroken, export
@@ -159,6 +160,35 @@ async def test_a_line_that_was_too_long_for_the_first_run_is_written_by_the_seco
     assert (without.bad, list(first.bad), without.enqueued) == (1, [2], 7)
     assert (whole.bad, whole.enqueued, whole.earlier) == (0, 8, 4)
     assert {id for id, _ in await stored(client, prefix)} == {f"{n}" for n in range(8)}
+
+
+@pytest.mark.usefixtures("worker")
+async def test_small_lines_are_written_beside_one_that_almost_fills_a_job(
+    client: AsyncElasticsearch, redis_url: str, prefix: str
+) -> None:
+    lines = [b'{"_id":"%d","_source":{"n":%d}}\n' % (n, n) for n in range(20)]
+    lines.insert(10, b'{"_id":"large","_source":{"t":"%b"}}\n' % (b"x" * 19_500))
+    async with IndexQueue(redis_url, max_job_bytes=20_000) as queue:
+        run = Run(queue, prefix)
+        tally = await run(b"".join(lines), most_lines=100, longest_line=20_000)
+
+    assert run.bad == {}
+    assert (tally.enqueued, dict(tally.outcomes)) == (21, {"created": 21})
+    assert len(await stored(client, prefix)) == 21
+
+
+@pytest.mark.usefixtures("worker")
+async def test_documents_whose_report_has_expired_are_not_known_to_be_written(
+    queue: IndexQueue, redis: Redis, prefix: str
+) -> None:
+    content = b"".join(b'{"_id":"%d","_source":{"n":%d}}\n' % (n, n) for n in range(8))
+    await Run(queue, prefix)(content)
+    some, *_ = await redis.keys(f"{keys.RESULT_PREFIX}*")
+    await redis.delete(some)
+    second = await Run(queue, prefix)(content)
+
+    assert (second.earlier, second.unknown, dict(second.outcomes)) == (8, 4, {"created": 4})
+    assert not second.faultless
 
 
 @pytest.mark.usefixtures("worker")

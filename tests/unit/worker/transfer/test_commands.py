@@ -56,6 +56,19 @@ def test_an_export_does_not_replace_a_file_unasked(run: CliRunner, tmp_path: Pat
     assert there.read_bytes() == b"before"
 
 
+@pytest.mark.parametrize("name", ["", "*", "products-*", "a,b", "_all", "Big"])
+def test_an_export_of_what_is_no_name_of_one_index_is_refused(
+    run: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("PENSTOCK_ELASTICSEARCH_URL", "none")  # no server is asked, whatever it says
+    done = run.invoke(app, ["export", name, str(tmp_path / "out.ndjson")])
+
+    assert done.exit_code == 2
+    assert "INDEX: an index name" in done.stderr
+    assert f"got {name!r}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_gzip_is_for_standard_output(run: CliRunner, tmp_path: Path) -> None:
     assert run.invoke(app, ["export", "i", str(tmp_path / "out"), "--gzip"]).exit_code == 2
 

@@ -55,7 +55,22 @@ def test_an_empty_file_has_no_parts(tmp_path: Path) -> None:
 
 def test_parts_are_cut_at_a_count_and_at_bytes() -> None:
     assert [[line.number for line in part.lines] for part in parts(b"a\nb\nc\n")] == [[1, 2], [3]]
-    assert [len(part.lines) for part in parts(b"a" * 50 + b"\nb\nc", most_lines=9, most_bytes=150)] == [1, 2]
+    assert [len(part.lines) for part in parts(b"a" * 50 + b"\nb\nc", most_lines=9, most_bytes=250)] == [1, 2]
+
+
+def test_a_line_over_the_bound_of_a_part_is_alone_and_its_neighbours_are_whole_parts() -> None:
+    content = b"a\nb\n" + b"l" * 90 + b"\nc\nd\n"
+    cut = parts(content, most_lines=9, most_bytes=250)
+    tight = parts(content, most_lines=9, most_bytes=150)
+
+    assert [[line.number for line in part.lines] for part in cut] == [[1, 2], [3], [4, 5]]
+    assert [len(part.lines) for part in tight] == [1] * 5
+
+
+def test_a_part_that_ends_before_a_large_line_has_the_digest_of_what_stands_before_it() -> None:
+    before, *_ = parts(b"a\nb\n" + b"l" * 90 + b"\n", most_lines=9, most_bytes=250)
+
+    assert [before] == parts(b"a\nb\n")
 
 
 def test_lines_lose_their_ends_and_nothing_else() -> None:

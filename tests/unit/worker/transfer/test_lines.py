@@ -12,6 +12,7 @@ from worker.reindexing.pages import Hit
 from worker.transfer.lines import BadLine, line_of, read_exported, reader_by_field
 
 ODD = b'{"n": 12345678901234567890123456789, "d":0.100000000000000000000000000001 ,"e":-0.0, "f":1E2}'
+DEEP = b'{"a":' * 5_000 + b"1" + b"}" * 5_000
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 VALUES = st.recursive(
     st.none() | st.integers(-(10**30), 10**30) | st.text(max_size=5),
@@ -54,6 +55,9 @@ def test_numbers_keep_every_digit_and_a_source_of_several_lines_becomes_one() ->
         (b'{"_id":"1","_source":{"t":"\\ud800"}}', "surrogate"),
         (b'{"_id":"1","_source":{"t":"\xff"}}', "can be written"),
         (b'{"_id":"1","_source":{}} {}', "not JSON"),
+        (b'{"_id":"caf\xe9","_source":{}}', "not JSON: .*UTF-8"),
+        (b'{"_id":"1","_source":{},"\xe9":1}', "not JSON: .*UTF-8"),
+        pytest.param(b'{"_id":"1","_source":' + DEEP + b"}", "not JSON: .*depth", id="deep"),
     ],
 )
 def test_what_is_no_document_is_told_with_its_reason(line: bytes, reason: str) -> None:
@@ -87,6 +91,10 @@ def test_a_plain_document_has_its_id_in_a_field(field: str, line: bytes, id: str
         ("sku", b'{"sku":null}', "NoneType"),
         ("sku", b'{"sku":""}', "empty"),
         ("sku", b'{"sku":"1"', "not JSON"),
+        ("sku", b'{"\xe9":1,"sku":"1"}', "not JSON: .*UTF-8"),
+        ("sku", b'{"sku":"caf\xe9"}', "sku: .*UTF-8"),
+        pytest.param("sku", b'{"sku":"1","d":' + DEEP + b"}", "not JSON: .*depth", id="deep"),
+        ("a.b", b'{"a":{"\xe9":1,"b":"1"}}', "not JSON: .*UTF-8"),
     ],
 )
 def test_a_plain_document_without_a_usable_id_is_bad(field: str, line: bytes, reason: str) -> None:
