@@ -106,6 +106,17 @@ async def test_without_redis_one_line_and_exit_code_1(
     assert "a-secret" not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize("command", [("export", "products"), ("verify", "products", "--source", "shop")])
+async def test_without_elasticsearch_one_line_and_exit_code_1(
+    penstock: Penstock, free_port: int, command: tuple[str, ...]
+) -> None:
+    done = await penstock(*command, env={"PENSTOCK_ELASTICSEARCH_URL": f"http://127.0.0.1:{free_port}"})
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Elasticsearch: ")
+    assert "Traceback" not in done.stderr
+
+
 async def test_settings_masks_every_secret(penstock: Penstock) -> None:
     secrets = {
         "PENSTOCK_REDIS_URL": "redis://:redis-secret@localhost:6379/0",

@@ -105,6 +105,8 @@ async def _run(settings: Settings, registry: Registry, payload: VerifyIndex, aga
         connect(settings.redis_url.reveal()) as redis,
     ):
         try:
+            # The comparison is patient: where nobody answers from the first, whoever waits is to hear of it.
+            await client.options(ignore_status=404).count(index=payload.index)
             with ShownProgress(errors, wanted=True) as shown:
                 return await compare(
                     client,

@@ -39,10 +39,12 @@ async def export(
     """Write every document of an index or alias as a line; how many there were.
 
     `progress` is told how many lines are written, and of how many. Raises ExportBroken, PointInTimeLost,
-    Unreadable, ApiError where Elasticsearch refuses, and what `write` raises.
+    Unreadable, ApiError where Elasticsearch refuses, TransportError where it does not answer from the first,
+    and what `write` raises.
     """
+    # Not patiently: where nobody answers from the first, whoever waits is to hear of it.
     with suppress(AuthorizationException):  # who may only read exports what is refreshed
-        await patiently(lambda: client.indices.refresh(index=index), backoff)
+        await client.indices.refresh(index=index)
     with suppress(AuthorizationException):  # and what there is of the sources
         await _check_whole(client, index, backoff)
     pit = await patiently(lambda: PointInTime.open(client, index), backoff)
