@@ -23,9 +23,10 @@ from .target import Target
 from .touched import Touched, TouchedSet
 from .writing import Copy
 
-# Documents that are read in one request, at most and at first.
+# Documents that are read in one request, at most and at first. As many as a copy reads at first: fewer would
+# cost the hold, which begins with a size that is not known, a few more round trips.
 _ROUND = 500
-_FIRST_ROUND = 8
+_FIRST_ROUND = 100
 # So few are caught up with while the jobs are held.
 _FEW = 500
 # What a hold that was lost at the last moment can have let through, and more.
@@ -191,5 +192,5 @@ class CatchUp:
 
 
 def _size(room: Room) -> PageSize:
-    """Up to `_ROUND`, or about a request's bytes. It starts very low: each document may have megabytes."""
+    """Up to `_ROUND`, or about a request's bytes. It starts low: each document may have megabytes."""
     return PageSize(_ROUND, room.settings.reindex_batch_bytes, _FIRST_ROUND)
