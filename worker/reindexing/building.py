@@ -105,16 +105,12 @@ class Building:
         client, state, store = self._room.client, self._state, self._store
         await unblock(client, store, state)
         catch_up = await self._catch_up()
-
-        async def save(left: int) -> None:
-            await store.save(left=left)
-
-        await catch_up.rounds(save)
+        await catch_up.rounds()
         settings = {"index": restored(self._wanted())}
         await client.indices.put_settings(index=state.new, settings=settings)
         await self._replicas()
         await client.indices.refresh(index=state.new)
-        await catch_up.rounds(save)
+        await catch_up.rounds()
         if untold := await self._touched.untold():
             logger.warning("%s: it can't be told what these jobs have written: %s", state.old, untold)
             await store.save(untold=untold[:_NAMED])
@@ -182,12 +178,8 @@ class Building:
         if self._source:
             read = FromSource(self._room, self._source, self._change, origin)
         else:
-            read = FromIndex(self._room, origin.index, state.new, self._change, origin.routings)
-
-        async def counted(done: int) -> None:
-            await self._store.save(caught_up=state.caught_up + done)
-
-        return CatchUp(self._touched, read, self._target, counted)
+            read = FromIndex(self._room, origin, state.new, self._change)
+        return CatchUp(self._touched, read, self._target, self._store.save, before=state.caught_up)
 
     async def _course(self) -> Course:
         state = self._state

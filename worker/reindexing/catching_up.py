@@ -43,7 +43,7 @@ class Reader(Protocol):
 
 
 class FromIndex:
-    """Reads an index. `routings`: those that its aliases give to documents whose jobs name none.
+    """Reads an index. Its aliases may give routings to documents whose jobs name none.
 
     `whole`: what this index has not, the other one is not to have either.
     """
@@ -53,22 +53,21 @@ class FromIndex:
     def __init__(
         self,
         room: Room,
-        index: str,
+        origin: Origin,
         target: str,
         change: Change | None,
-        routings: Sequence[str],
         *,
         whole: bool = True,
     ) -> None:
-        self._room, self._index, self._target = room, index, target
-        self._change, self._routings, self._whole = change, routings, whole
+        self._room, self._origin, self._target = room, origin, target
+        self._change, self._whole = change, whole
         self.size = _size(room)
 
     async def __call__(self, touched: Sequence[Touched], *, swapped: bool = False) -> Converted:
         """See Reader."""
-        wanted = [(one, routing) for one in touched for routing in self._places(one)]
+        wanted = [(one, routing) for one in touched for routing in self._origin.places(one.routing)]
         pairs = [(one.id, routing) for one, routing in wanted]
-        found = await read_now(self._room.client, self._index, pairs)
+        found = await read_now(self._room.client, self._origin.index, pairs)
         hits = [hit for hit in found if hit is not None]
         self.size.learn(Page(hits, None))
         converted = await of_hits(hits, self._change)
@@ -95,10 +94,6 @@ class FromIndex:
             for hit, (_, routing) in zip(there, gone, strict=True)
             if hit is not None and hit.routing == routing
         ]
-
-    def _places(self, one: Touched) -> Sequence[str | None]:
-        """See Origin.places."""
-        return (None, *self._routings) if one.routing is None else (one.routing,)
 
 
 class FromSource:
@@ -147,23 +142,33 @@ class FromSource:
 
 
 class CatchUp:
-    """See the module. `done` counts what was caught up with in this run; `count` is told it, to save it."""
+    """See the module. `done` counts what was caught up with in this run, `before` in earlier ones.
+
+    `save` is Store.save.
+    """
 
     def __init__(
-        self, touched: TouchedSet, read: Reader, target: Target, count: Callable[[int], Awaitable[None]]
+        self,
+        touched: TouchedSet,
+        read: Reader,
+        target: Target,
+        save: Callable[..., Awaitable[None]],
+        *,
+        before: int,
     ) -> None:
-        self._touched, self._read, self._target, self._count = touched, read, target, count
+        self._touched, self._read, self._target = touched, read, target
+        self._save, self._before = save, before
         self.done = 0
 
-    async def rounds(self, save: Callable[[int], Awaitable[None]]) -> None:
-        """Until few are left, or until they come as fast as they go; `save` is told how many are left."""
+    async def rounds(self) -> None:
+        """Until few are left, or until they come as fast as they go."""
         left = await self._touched.count()
         while left:
             passed = 0
             while passed < left and (number := await self._some(self._target.write)):
                 passed += number
             before, left = left, await self._touched.count()
-            await save(left)
+            await self._save(left=left)
             if left < _FEW or left >= before:
                 return
 
@@ -186,7 +191,7 @@ class CatchUp:
             await write(await self._read(touched))
             self.done += len(touched)
             # Before they are forgotten: what nobody has counted would be a mismatch later on.
-            await self._count(self.done)
+            await self._save(caught_up=self._before + self.done)
             await self._touched.forget(touched)
         return len(touched)
 

@@ -57,13 +57,9 @@ class Rollback:
         """Bring back what was written since the swap."""
         state, store = self._state, self._store
         catch_up = await self._catch_up()
-
-        async def save(left: int) -> None:
-            await store.save(left=left)
-
-        await catch_up.rounds(save)
+        await catch_up.rounds()
         await self._room.client.indices.refresh(index=self._kept.old)
-        await catch_up.rounds(save)
+        await catch_up.rounds()
         await store.enter(state, ReindexPhase.HOLD)
 
     async def hold(self) -> None:
@@ -90,19 +86,9 @@ class Rollback:
     async def _catch_up(self) -> CatchUp:
         origin = await look(self._room.client, self._kept.new)
         # What a transform or a source has left out is not in the present index, and yet was not removed.
-        read = FromIndex(
-            self._room,
-            origin.index,
-            self._kept.old,
-            self._change(),
-            origin.routings,
-            whole=self._kept.exact,
-        )
-
-        async def counted(done: int) -> None:
-            await self._store.save(caught_up=self._state.caught_up + done)
-
-        return CatchUp(self._touched, read, self._target, counted)
+        read = FromIndex(self._room, origin, self._kept.old, self._change(), whole=self._kept.exact)
+        before = self._state.caught_up
+        return CatchUp(self._touched, read, self._target, self._store.save, before=before)
 
     async def _check(self) -> None:
         """Raises JobFailed where something that was written since the swap may be known to nobody."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
@@ -58,20 +58,23 @@ async def look(client: AsyncElasticsearch, name: str) -> Origin:
 
 async def leads_to(client: AsyncElasticsearch, alias: str, index: str) -> bool:
     """Whether the alias leads to this index, perhaps among others."""
-    try:
-        return index in (await client.indices.get(index=alias)).body
-    except NotFoundError:
-        return False
+    return index in await _behind(client, alias)
 
 
 async def has_gone(client: AsyncElasticsearch, way: Way) -> bool:
     """Whether the alias leads to the new index and no longer to the old one: one that leads to both has got
     there by other means, such as a template, while the new one is half filled."""
-    try:
-        there = (await client.indices.get(index=way.alias)).body
-    except NotFoundError:
-        return False
+    there = await _behind(client, way.alias)
     return way.new in there and way.old not in there
+
+
+async def _behind(client: AsyncElasticsearch, name: str) -> Collection[str]:
+    """The indices that a name leads to."""
+    try:
+        found: dict[str, Any] = (await client.indices.get(index=name)).body
+    except NotFoundError:
+        return ()
+    return found
 
 
 async def take_aliases_off(client: AsyncElasticsearch, index: str) -> None:

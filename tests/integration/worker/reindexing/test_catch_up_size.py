@@ -45,18 +45,22 @@ async def small(room: Room, elasticsearch: AsyncElasticsearch, redis: Redis, pre
     return TouchedSet(redis, prefix)
 
 
+def origin_named(index: str) -> Origin:
+    return Origin(index, concrete=False, shards=1, aliases={})
+
+
 async def everything(room: Room, touched: TouchedSet, read: Reader, new: str) -> int:
     """Catch up three times over, as behind a swap and in the two rounds before it; how many were counted."""
     pace = Pace(None, lambda: False, now=monotonic, sleep=room.redis.ping)
     counted: list[int] = []
 
-    async def save(number: int) -> None:
-        counted.append(number)
+    async def save(*, left: int = 0, caught_up: int = 0) -> None:
+        counted.append(caught_up)
 
-    catch_up = CatchUp(touched, read, Target(room, new, new, pace), save)
+    catch_up = CatchUp(touched, read, Target(room, new, new, pace), save, before=0)
     await catch_up.once_more()
     assert await touched.count() == COUNT
-    await catch_up.rounds(save)
+    await catch_up.rounds()
     await catch_up.to_zero()
     assert await touched.count() == 0
     return max(counted)
@@ -74,7 +78,7 @@ async def test_large_documents_are_read_a_few_at_a_time(
 
     monkeypatch.setattr(catching_up, "read_now", reading)
 
-    counted = await everything(room, small, FromIndex(room, old, new, None, ()), new)
+    counted = await everything(room, small, FromIndex(room, origin_named(old), new, None), new)
 
     assert await documents(new) == await documents(old)
     assert reads[0] == FIRST
@@ -89,9 +93,8 @@ async def test_large_records_are_fetched_a_few_at_a_time(
     rows, new = Rows(), f"{prefix}-new"
     rows.rows = {f"{n}": {"n": TEXT} for n in range(COUNT)}
     rows.index = prefix  # type: ignore[attr-defined]
-    origin = Origin(f"{prefix}-old", concrete=False, shards=1, aliases={})
 
-    await everything(room, small, FromSource(room, rows, None, origin), new)  # type: ignore[arg-type]
+    await everything(room, small, FromSource(room, rows, None, origin_named(f"{prefix}-old")), new)  # type: ignore[arg-type]
 
     assert len(await documents(new)) == COUNT
     assert max(len(ids) for ids in rows.calls[1:]) <= MOST

@@ -13,6 +13,7 @@ from worker.registry import Record, Registry
 from worker.reindexing.catching_up import FromIndex, FromSource
 from worker.reindexing.plan import Origin
 from worker.reindexing.room import Room
+from worker.reindexing.swap import look
 from worker.reindexing.touched import Touched
 from worker.reindexing.writing import Copy, write_copies
 
@@ -58,7 +59,7 @@ async def both(room: Room, elasticsearch: AsyncElasticsearch, documents: Documen
 async def test_a_document_behind_an_alias_with_a_routing_stays(
     room: Room, documents: Documented, both: str
 ) -> None:
-    read = FromIndex(room, f"{both}-old", f"{both}-new", None, ("r",))
+    read = FromIndex(room, await look(room.client, f"{both}-old"), f"{both}-new", None)
 
     caught_up = await read([Touched(f"{n}", None, n, 0) for n in range(COUNT)])
     await write_copies(room.client, f"{both}-new", caught_up.copies, room.backoff)
@@ -70,7 +71,7 @@ async def test_one_that_was_removed_behind_such_an_alias_goes(
     room: Room, elasticsearch: AsyncElasticsearch, documents: Documented, both: str
 ) -> None:
     await elasticsearch.delete(index=f"{both}-old", id="3", routing="r")
-    read = FromIndex(room, f"{both}-old", f"{both}-new", None, ("r",))
+    read = FromIndex(room, await look(room.client, f"{both}-old"), f"{both}-new", None)
 
     caught_up = await read([Touched(f"{n}", None, n, 0) for n in range(COUNT)])
     await write_copies(room.client, f"{both}-new", caught_up.copies, room.backoff)
